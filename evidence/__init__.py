@@ -1,0 +1,1 @@
+"""The vocabulary: records, canonical bytes, digests, trees, envelopes. Pure: no file, socket, clock or environment."""
