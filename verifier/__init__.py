@@ -1,0 +1,1 @@
+"""Footage and proof in, operations, findings and a verdict out."""
