@@ -1,0 +1,240 @@
+"""Canonical JSON: RFC 8785 restricted to integers, ASCII member names and bounded depth.
+
+One value has one spelling, so a digest or signature over the bytes is a digest or signature over the value.
+`parse_canonical` therefore refuses every text that it would not have written itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+import rfc8785
+
+from evidence.digests import is_ident, parse_base64, parse_digest
+from evidence.errors import Malformed
+
+MAX_INTEGER = 2**53 - 1  # the largest magnitude that every JSON reader keeps exactly (RFC 7493 2.2)
+MAX_DEPTH = 16
+DEFAULT_LIMIT = 1 << 20
+
+T = TypeVar("T")
+
+
+def canonical(value: object) -> bytes:
+    """Write `value` as canonical JSON.
+
+    Raises:
+        Malformed: floats, integers beyond 2^53-1, member names that are not ASCII, lone surrogates, more than
+            16 levels, or anything that JSON does not have.
+    """
+    _check(value, 1)
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]  # _check has just established the type
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise Malformed(f"value has no canonical JSON form: {error}") from error
+
+
+def _check(value: object, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Malformed(f"JSON is nested deeper than {MAX_DEPTH} levels")
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        # rfc8785 would replace nothing, but fail late: name the cause here.
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise Malformed("text holds a lone surrogate")
+        return
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise Malformed("integer is beyond 2^53-1")
+        return
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if not isinstance(name, str) or not name.isascii():
+                raise Malformed("member name is not ASCII text")
+            _check(member, depth + 1)
+        return
+    if isinstance(value, list | tuple):
+        for member in value:
+            _check(member, depth + 1)
+        return
+    raise Malformed(f"JSON cannot hold a {type(value).__name__}")
+
+
+def _refuse_float(_: str) -> NoReturn:
+    raise Malformed("number is not an integer")
+
+
+def _integer(text: str) -> int:
+    # int() of a huge digit string is quadratic; 17 characters hold every permitted integer.
+    if len(text) > 17:
+        raise Malformed("integer is beyond 2^53-1")
+    return int(text)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Malformed("member name stands twice")
+    return members
+
+
+_decoder = json.JSONDecoder(
+    parse_float=_refuse_float, parse_int=_integer, parse_constant=_refuse_float, object_pairs_hook=_members
+)
+
+
+def parse_canonical(data: bytes, what: str, *, limit: int = DEFAULT_LIMIT) -> Any:
+    """Read canonical JSON.
+
+    Args:
+        what: name of the thing for error messages.
+        limit: largest accepted size in bytes.
+
+    Raises:
+        Malformed: too large, not UTF-8, not JSON, or not byte for byte what `canonical` writes.
+    """
+    if len(data) > limit:
+        raise Malformed(f"{what} is larger than {limit} bytes")
+    # The decoder recurses once a level; bound the depth before it runs (brackets inside strings only make this stricter
+    # for texts that are nested anyway, so count outside strings by trying the cheap bound first).
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+        raise Malformed(f"{what} is nested deeper than {MAX_DEPTH} levels")
+    try:
+        text = data.decode("utf-8")
+        value, end = _decoder.raw_decode(text)
+    except Malformed as error:
+        raise Malformed(f"{what}: {error.detail}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise Malformed(f"{what} is not JSON") from error
+    if end != len(text) or canonical(value) != data:
+        raise Malformed(f"{what} is not canonical JSON (RFC 8785)")
+    return value
+
+
+def _depth(data: bytes) -> int:
+    deepest = depth = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+            if deepest > MAX_DEPTH:
+                return deepest
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+class Fields:
+    """Reads the members of one JSON object strictly: every member known, typed and within bounds.
+
+    Args:
+        value: the parsed JSON value.
+        what: name of the object for error messages.
+        names: exactly the member names that must be present.
+        optional: member names that may be absent.
+
+    Raises:
+        Malformed: not an object, a member missing or unknown; every reader method likewise for its member.
+    """
+
+    def __init__(self, value: object, what: str, names: Iterable[str], optional: Iterable[str] = ()) -> None:
+        if not isinstance(value, dict):
+            raise Malformed(f"{what} is not a JSON object")
+        self._value: dict[str, Any] = value
+        self._what = what
+        required = set(names)
+        unknown = value.keys() - required - set(optional)
+        if unknown:
+            raise Malformed(f"{what} has an unknown member {min(unknown)!r}")
+        missing = required - value.keys()
+        if missing:
+            raise Malformed(f"{what} lacks the member {min(missing)!r}")
+
+    def _bad(self, name: str, expected: str) -> Malformed:
+        return Malformed(f"{self._what}: {name!r} is not {expected}")
+
+    def raw(self, name: str) -> Any:
+        return self._value.get(name)
+
+    def present(self, name: str) -> bool:
+        return self._value.get(name) is not None
+
+    def const(self, name: str, expected: str) -> None:
+        if self._value.get(name) != expected:
+            raise self._bad(name, repr(expected))
+
+    def text(self, name: str, *, limit: int = 1024) -> str:
+        value = self._value.get(name)
+        if not isinstance(value, str) or len(value.encode("utf-8")) > limit:
+            raise self._bad(name, f"text of at most {limit} bytes")
+        if any(ord(character) < 0x20 or ord(character) in (0x7F, 0x10FFFF) for character in value):
+            raise self._bad(name, "text without control characters")
+        return value
+
+    def ident(self, name: str) -> str:
+        value = self._value.get(name)
+        if not isinstance(value, str) or not is_ident(value):
+            raise self._bad(name, "an id ([a-z0-9][a-z0-9-]{0,62})")
+        return value
+
+    def choice(self, name: str, choices: Iterable[str]) -> str:
+        value = self._value.get(name)
+        allowed = tuple(choices)
+        if not isinstance(value, str) or value not in allowed:
+            raise self._bad(name, f"one of {', '.join(allowed)}")
+        return value
+
+    def integer(self, name: str, low: int = 0, high: int = MAX_INTEGER) -> int:
+        value = self._value.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self._bad(name, f"an integer from {low} to {high}")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        value = self._value.get(name)
+        if not isinstance(value, bool):
+            raise self._bad(name, "true or false")
+        return value
+
+    def digest(self, name: str) -> bytes:
+        return parse_digest(self._value.get(name), f"{self._what}: {name!r}")
+
+    def base64(self, name: str, *, limit: int = DEFAULT_LIMIT) -> bytes:
+        return parse_base64(self._value.get(name), f"{self._what}: {name!r}", limit=limit)
+
+    def list(self, name: str, *, limit: int) -> list[Any]:
+        value = self._value.get(name)
+        if not isinstance(value, list) or len(value) > limit:
+            raise self._bad(name, f"a list of at most {limit} entries")
+        return value
+
+    def optional(self, name: str, reader: Callable[[str], T]) -> T | None:
+        """The member through `reader`, or None where it is null or absent."""
+        return reader(name) if self.present(name) else None
+
+
+def integers(value: object, what: str, count: int, low: int = -MAX_INTEGER, high: int = MAX_INTEGER) -> tuple[int, ...]:
+    """Read a list of exactly `count` integers within bounds.
+
+    Raises:
+        Malformed: anything else.
+    """
+    if not isinstance(value, list) or len(value) != count:
+        raise Malformed(f"{what} is not a list of {count} integers")
+    for item in value:
+        if not isinstance(item, int) or isinstance(item, bool) or not low <= item <= high:
+            raise Malformed(f"{what} holds something other than integers from {low} to {high}")
+    return tuple(value)
