@@ -1,0 +1,1 @@
+"""The `veriframe` command: parses, wires, prints."""
