@@ -1,1 +1,1 @@
-"""Containers, packets, coded and decoded pictures: hostile bytes are read here, in a child process, nowhere else."""
+"""Containers, packets, units, decoding, and the child process that all hostile media goes through."""
