@@ -7,10 +7,9 @@ One value has one spelling, so a digest or signature over the bytes is a digest 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
-
-import rfc8785
 
 from evidence.digests import is_ident, parse_base64, parse_digest
 from evidence.errors import Malformed
@@ -25,26 +24,29 @@ T = TypeVar("T")
 def canonical(value: object) -> bytes:
     """Write `value` as canonical JSON.
 
+    With integers only and ASCII names, sorting by code point is sorting by UTF-16 unit and the standard library's
+    escapes are those of RFC 8785 3.2.2.2; a test holds this against an independent implementation of the RFC.
+
     Raises:
         Malformed: floats, integers beyond 2^53-1, member names that are not ASCII, lone surrogates, more than
             16 levels, or anything that JSON does not have.
     """
     _check(value, 1)
+    return _write(value)
+
+
+def _write(value: object) -> bytes:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # _check has just established the type
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise Malformed(f"value has no canonical JSON form: {error}") from error
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Malformed("text holds a lone surrogate") from error
 
 
 def _check(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise Malformed(f"JSON is nested deeper than {MAX_DEPTH} levels")
-    if value is None or isinstance(value, bool):
-        return
-    if isinstance(value, str):
-        # rfc8785 would replace nothing, but fail late: name the cause here.
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-            raise Malformed("text holds a lone surrogate")
+    if value is None or isinstance(value, bool | str):
         return
     if isinstance(value, int):
         if abs(value) > MAX_INTEGER:
@@ -63,7 +65,7 @@ def _check(value: object, depth: int) -> None:
     raise Malformed(f"JSON cannot hold a {type(value).__name__}")
 
 
-def _refuse_float(_: str) -> NoReturn:
+def _refuse_number(_: str) -> NoReturn:
     raise Malformed("number is not an integer")
 
 
@@ -71,18 +73,24 @@ def _integer(text: str) -> int:
     # int() of a huge digit string is quadratic; 17 characters hold every permitted integer.
     if len(text) > 17:
         raise Malformed("integer is beyond 2^53-1")
-    return int(text)
+    value = int(text)
+    if abs(value) > MAX_INTEGER:
+        raise Malformed("integer is beyond 2^53-1")
+    return value
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise Malformed("member name stands twice")
+        raise Malformed("a member name stands twice")
+    for name in members:
+        if not name.isascii():
+            raise Malformed("member name is not ASCII text")
     return members
 
 
 _decoder = json.JSONDecoder(
-    parse_float=_refuse_float, parse_int=_integer, parse_constant=_refuse_float, object_pairs_hook=_members
+    parse_float=_refuse_number, parse_int=_integer, parse_constant=_refuse_number, object_pairs_hook=_members
 )
 
 
@@ -94,45 +102,40 @@ def parse_canonical(data: bytes, what: str, *, limit: int = DEFAULT_LIMIT) -> An
         limit: largest accepted size in bytes.
 
     Raises:
-        Malformed: too large, not UTF-8, not JSON, or not byte for byte what `canonical` writes.
+        Malformed: too large, nested too deep, not UTF-8, not JSON, or not byte for byte what `canonical` writes.
     """
     if len(data) > limit:
         raise Malformed(f"{what} is larger than {limit} bytes")
-    # The decoder recurses once a level; bound the depth before it runs (brackets inside strings only make this stricter
-    # for texts that are nested anyway, so count outside strings by trying the cheap bound first).
+    # The decoder recurses once a level, so the depth is bounded before it runs. Few brackets need no second look.
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
         raise Malformed(f"{what} is nested deeper than {MAX_DEPTH} levels")
     try:
         text = data.decode("utf-8")
         value, end = _decoder.raw_decode(text)
+        # The hooks have refused what `_check` would; writing it again finds every other spelling.
+        faithful = end == len(text) and _write(value) == data
     except Malformed as error:
         raise Malformed(f"{what}: {error.detail}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Malformed(f"{what} is not JSON") from error
-    if end != len(text) or canonical(value) != data:
+    if not faithful:
         raise Malformed(f"{what} is not canonical JSON (RFC 8785)")
     return value
 
 
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
 def _depth(data: bytes) -> int:
     deepest = depth = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
+    for match in _NESTING.finditer(data):
+        token = match.group()
+        if token in (b"[", b"{"):
             depth += 1
+            if depth > MAX_DEPTH:
+                return depth
             deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                return deepest
-        elif byte in b"]}":
+        elif token in (b"]", b"}"):
             depth -= 1
     return deepest
 
