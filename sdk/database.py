@@ -1,0 +1,157 @@
+"""SQLite files that must survive a power cut: one way to open them, one reading of what their errors mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evidence.errors import ConfigInvalid, Malformed, SpoolFull, StoreUnavailable, VeriframeError
+
+BUSY_SECONDS = 30.0  # several processes share a home; a commit takes milliseconds, so this is patience, not a rule
+
+
+def open_database(path: Path, *, schema: str, version: int, what: str) -> sqlite3.Connection:
+    """Open (or make) a database whose commits are on the disk when they return.
+
+    Args:
+        schema: statements run once, when the file is new.
+        version: `user_version` that this software reads and writes.
+        what: the file's name in messages, as "the spool".
+
+    Raises:
+        ConfigInvalid: the place cannot be written. Malformed: damaged, not ours, or of a newer version.
+        SpoolFull: no space.
+    """
+    with translated(path, what):
+        new = not path.exists()
+        if new:
+            # Made by us first, so that nobody else can read it while SQLite fills it.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if found == 0:
+                with transaction(connection, path, what):
+                    # Another process may have made the tables while this one waited for the lock.
+                    if int(connection.execute("PRAGMA user_version").fetchone()[0]) == 0:
+                        for statement in filter(str.strip, schema.split(";")):
+                            connection.execute(statement)
+                        connection.execute(f"PRAGMA user_version={version:d}")
+                found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if found != version:
+                raise Malformed(
+                    f"{what} has format version {found}; this software knows {version}",
+                    where=str(path),
+                    next_step="use the version of Veriframe that wrote it, or a newer one",
+                )
+            if new:
+                sync_folder(path.parent)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path, what: str) -> Iterator[sqlite3.Connection]:
+    """Run the body under the file's only write lock and commit it whole, or not at all."""
+    with translated(path, what):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            # A crash before this line leaves nothing of the body, after it everything: FULL syncs the log first.
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated(path: Path, what: str) -> Iterator[None]:
+    """Turn SQLite's and the file system's errors into ours, with the place and the next step."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _of_sqlite(error, path, what) from error
+    except OSError as error:
+        raise of_os_error(error, path, what) from error
+
+
+def _of_sqlite(error: sqlite3.Error, path: Path, what: str) -> VeriframeError:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    where = str(path)
+    if code == sqlite3.SQLITE_FULL:
+        return _full(what, where)
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return ConfigInvalid(
+            f"{what} cannot be written", where=where, next_step="check the folder's owner and permissions"
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreUnavailable(
+            f"{what} is in use by another process", where=where, next_step="wait for it and try again"
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreUnavailable(
+            f"the disk under {what} reports an error or has no space ({error})",
+            where=where,
+            next_step="check the disk and its free space, then run the command again",
+        )
+    return Malformed(
+        f"{what} is damaged ({error})",
+        where=where,
+        next_step="restore it from a back-up, or move it aside: `veriframe doctor` says what that costs",
+    )
+
+
+def of_os_error(error: OSError, path: Path, what: str) -> VeriframeError:
+    """The meaning of a failed file operation under `path`; an error of another kind than these is the disk's."""
+    where = str(error.filename or path)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _full(what, where)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ConfigInvalid(
+            f"{what} cannot be read or written ({error.strerror})",
+            where=where,
+            next_step="check the owner and permissions, and that the disk is not mounted read-only",
+        )
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG):
+        return ConfigInvalid(f"{what} is not there ({error.strerror})", where=where, next_step="check the path")
+    return StoreUnavailable(
+        f"the disk under {what} reports an error ({error.strerror})",
+        where=where,
+        next_step="check the disk, then run the command again",
+    )
+
+
+def _full(what: str, where: str) -> SpoolFull:
+    return SpoolFull(
+        f"no space left for {what}",
+        where=where,
+        next_step="free space on that disk; nothing already acknowledged is lost, and the same command continues",
+    )
+
+
+def sync_file(path: Path) -> None:
+    """Put a finished file's bytes on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk: without it a power cut may forget a file that itself was synced."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

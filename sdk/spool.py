@@ -1,0 +1,400 @@
+"""What is sealed and not yet out of danger: one row per segment or gap, committed before anything leaves.
+
+Two facts about a row are independent and each is a nullable column, not a status: `stored_at_us` (object, proof file
+and key ring are in the store) and `anchored_at_us` with its receipt (the ledger holds the block). The footage is
+dropped here only when both are set.
+
+Order of every append: media file synced, folder synced, row and chain state committed together, and only then network.
+A crash before the commit leaves a media file without a row, which the next start sweeps; after it, nothing is missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from evidence.errors import ConfigInvalid, Refused
+from sdk.batches import Batches
+from sdk.database import open_database, sync_file, sync_folder, transaction, translated
+from sdk.sealed import (
+    Backlog,
+    ChainState,
+    LedgerTip,
+    Row,
+    Sealed,
+    check_continues,
+    check_whole,
+    older,
+    units_of,
+)
+
+__all__ = ["Backlog", "ChainState", "LedgerTip", "Now", "Row", "Sealed", "Spool", "set_aside"]
+
+Now = Callable[[], int]  # Unix microseconds, UTC
+
+_WHAT = "the spool"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE chains(
+  camera TEXT NOT NULL, chain INTEGER NOT NULL, began_us INTEGER NOT NULL,
+  next_sequence INTEGER NOT NULL, next_unit INTEGER NOT NULL, previous BLOB, end_us INTEGER,
+  opens_with_gap INTEGER NOT NULL, import_start_us INTEGER, import_sha256 BLOB, complete INTEGER NOT NULL,
+  PRIMARY KEY(camera, chain)) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX imports ON chains(camera, import_start_us, import_sha256) WHERE import_sha256 IS NOT NULL;
+CREATE TABLE sealed(
+  number INTEGER PRIMARY KEY AUTOINCREMENT, camera TEXT NOT NULL, chain INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  record_sha256 BLOB NOT NULL, block BLOB NOT NULL, signature BLOB NOT NULL,
+  proof BLOB, media INTEGER NOT NULL, ring BLOB, sealed_at_us INTEGER NOT NULL,
+  stored_at_us INTEGER, anchored_at_us INTEGER, receipt BLOB, batch INTEGER REFERENCES batches(number), refused TEXT,
+  UNIQUE(camera, chain, sequence)) STRICT;
+CREATE INDEX unstored ON sealed(number) WHERE stored_at_us IS NULL;
+CREATE INDEX unanchored ON sealed(number) WHERE anchored_at_us IS NULL;
+CREATE TABLE batches(
+  number INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, recorder TEXT NOT NULL, batch INTEGER NOT NULL,
+  document BLOB NOT NULL, leaves BLOB NOT NULL, stored_at_us INTEGER, anchored_at_us INTEGER, receipt BLOB,
+  UNIQUE(site, recorder, batch)) STRICT
+"""
+
+
+class Spool:
+    """The folder `spool/` of a home. One object per process and thread; several processes may share the folder."""
+
+    def __init__(self, folder: Path, *, now: Now) -> None:
+        """Open, or make, the spool in `folder`.
+
+        Raises:
+            ConfigInvalid: the folder cannot be written. Malformed: damaged. SpoolFull: no space.
+        """
+        self.folder = folder
+        self._now = now
+        self._path = folder / "spool.db"
+        with translated(folder, _WHAT):
+            for each in (folder, folder / "media", folder / "tmp", folder / "locks"):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._db = open_database(self._path, schema=_SCHEMA, version=_VERSION, what=_WHAT)
+        self.batches = Batches(self._db, self._path, now=now)
+        self._sweep()
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def temporary(self) -> Path:
+        """A fresh name for a media file in the making, on the spool's own disk so that the move in is one rename."""
+        return self.folder / "tmp" / f"{os.getpid()}-{secrets.token_hex(8)}"
+
+    @contextmanager
+    def hold(self, camera: str) -> Iterator[None]:
+        """Keep a camera for this process: two recorders of one camera would race for the same sequence numbers.
+
+        Raises:
+            Refused: another process records or imports this camera now.
+        """
+        path = self.folder / "locks" / camera
+        with translated(path, _WHAT):
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Refused(
+                    f"camera {camera} is being recorded or imported by another process",
+                    reason="conflict",
+                    next_step="wait until it has finished and run the command again",
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
+    # ---- chains -----------------------------------------------------------------------------------------------------
+
+    def chain(self, camera: str, chain: int) -> ChainState | None:
+        with translated(self._path, _WHAT):
+            found = self._db.execute(f"{_CHAIN} WHERE camera=? AND chain=?", (camera, chain)).fetchone()
+        return None if found is None else _chain_state(found)
+
+    def open_import(
+        self, camera: str, *, start_us: int, sha256: bytes, ledger_chains: Sequence[int] = ()
+    ) -> ChainState:
+        """The chain of importing one finished file for one camera and start: the same import goes on, another begins.
+
+        Call it while holding the camera. A new chain is the Unix second of now, or the next one unused.
+
+        Args:
+            sha256: digest of the whole file.
+            ledger_chains: chains of this camera that the ledger holds.
+        """
+        with transaction(self._db, self._path, _WHAT):
+            found = self._db.execute(
+                f"{_CHAIN} WHERE camera=? AND import_start_us=? AND import_sha256=?", (camera, start_us, sha256)
+            ).fetchone()
+            if found is not None:
+                state = _chain_state(found)
+                # A chain without a sealed record is given up: a later one may have been opened on the ledger meanwhile,
+                # and chains must ascend.
+                if state.next_sequence > 0 and self._trusted(state):
+                    return state
+                self._forget_import(state)
+            return self._begin(camera, ledger_chains, previous=None, gap=False, source=(start_us, sha256))
+
+    def finish_import(self, state: ChainState) -> None:
+        """Note that the file is sealed to its end; a crash before leaves an import that resumes with nothing to add."""
+        with transaction(self._db, self._path, _WHAT):
+            self._db.execute("UPDATE chains SET complete=1 WHERE camera=? AND chain=?", (state.camera, state.chain))
+
+    def open_live(self, camera: str, *, tip: LedgerTip | None) -> ChainState:
+        """The chain of a live camera: the newest one here, unless it is missing, in doubt or older than the ledger's.
+
+        Args:
+            tip: last slot of the camera's newest chain that the ledger holds; None if it holds none.
+        """
+        with transaction(self._db, self._path, _WHAT):
+            found = self._db.execute(
+                f"{_CHAIN} WHERE camera=? AND import_sha256 IS NULL AND complete=0 ORDER BY chain DESC LIMIT 1",
+                (camera,),
+            ).fetchone()
+            if found is not None:
+                state = _chain_state(found)
+                if state.next_sequence > 0 and self._trusted(state) and not older(state, tip):
+                    return state
+            last = self._db.execute(
+                "SELECT record_sha256 FROM sealed WHERE camera=? AND anchored_at_us IS NOT NULL"
+                " ORDER BY number DESC LIMIT 1",
+                (camera,),
+            ).fetchone()
+            previous = tip.record if tip is not None else (None if last is None else bytes(last[0]))
+            later = (
+                tip is not None
+                or self._db.execute("SELECT 1 FROM sealed WHERE camera=? LIMIT 1", (camera,)).fetchone() is not None
+            )
+            return self._begin(camera, () if tip is None else (tip.chain,), previous=previous, gap=later, source=None)
+
+    def _begin(
+        self, camera: str, taken: Sequence[int], *, previous: bytes | None, gap: bool, source: tuple[int, bytes] | None
+    ) -> ChainState:
+        newest = self._db.execute("SELECT max(chain) FROM chains WHERE camera=?", (camera,)).fetchone()[0]
+        now_us = self._now()
+        # Not merely unused but above all earlier ones: the ledger lists chains in ascending order and refuses others.
+        chain = max(now_us // 1_000_000, 0 if newest is None else newest + 1, max(taken, default=-1) + 1)
+        start_us, sha256 = source if source is not None else (None, None)
+        self._db.execute(
+            "INSERT INTO chains VALUES(?,?,?,0,0,?,NULL,?,?,?,0)",
+            (camera, chain, now_us, previous, int(gap), start_us, sha256),
+        )
+        return ChainState(
+            camera=camera, chain=chain, next_sequence=0, next_unit=0, previous=previous, end_us=None,
+            opens_with_gap=gap, complete=False,
+        )  # fmt: skip
+
+    def _trusted(self, state: ChainState) -> bool:
+        """Whether chain state and rows tell the same story; a state restored or edited by hand does not."""
+        last = self._db.execute(
+            "SELECT sequence, record_sha256 FROM sealed WHERE camera=? AND chain=? ORDER BY sequence DESC LIMIT 1",
+            (state.camera, state.chain),
+        ).fetchone()
+        return last is not None and last[0] + 1 == state.next_sequence and bytes(last[1]) == state.previous
+
+    def _forget_import(self, state: ChainState) -> None:
+        self._db.execute(
+            "UPDATE chains SET import_start_us=NULL, import_sha256=NULL, complete=1 WHERE camera=? AND chain=?",
+            (state.camera, state.chain),
+        )
+
+    # ---- rows -------------------------------------------------------------------------------------------------------
+
+    def append(self, sealed: Sealed) -> ChainState:
+        """Take a sealed segment or gap into custody; when this returns it survives kill -9 and power cuts.
+
+        Returns:
+            The chain's state after it.
+
+        Raises:
+            Refused: it does not continue its chain (`conflict`). Malformed: block, record and media do not fit.
+            SpoolFull: no space; nothing of it was kept, the chain is as before.
+        """
+        record = sealed.record
+        check_whole(sealed)
+        target = self._media_path(record.camera, record.chain, record.sequence)
+        if sealed.media_path is not None:
+            with translated(sealed.media_path, _WHAT):
+                sync_file(sealed.media_path)
+        moved = False
+        try:
+            # The move happens under the write lock, so that a sweep elsewhere never sees the file without its row.
+            with transaction(self._db, self._path, _WHAT):
+                state = check_continues(record, self.chain(record.camera, record.chain))
+                if sealed.media_path is not None:
+                    os.replace(sealed.media_path, target)
+                    moved = True
+                    sync_folder(target.parent)
+                self._insert(sealed)
+        except BaseException:
+            # The caller still has what it gave, and may try again once there is space.
+            if moved and sealed.media_path is not None:
+                os.replace(target, sealed.media_path)
+            raise
+        return ChainState(
+            camera=record.camera, chain=record.chain, next_sequence=record.sequence + 1,
+            next_unit=state.next_unit + units_of(record), previous=record.digest, end_us=record.end_us,
+            opens_with_gap=False, complete=False,
+        )  # fmt: skip
+
+    def _insert(self, sealed: Sealed) -> None:
+        record = sealed.record
+        self._db.execute(
+            "INSERT INTO sealed(camera,chain,sequence,record_sha256,block,signature,proof,media,ring,sealed_at_us)"
+            " VALUES(?,?,?,?,?,?,?,?,?,?)",
+            (
+                record.camera, record.chain, record.sequence, record.digest, sealed.block.block.canonical(),
+                sealed.block.signature, sealed.proof, int(sealed.media_path is not None), sealed.ring, self._now(),
+            ),
+        )  # fmt: skip
+        self._db.execute(
+            "UPDATE chains SET next_sequence=next_sequence+1, next_unit=next_unit+?, previous=?, end_us=?,"
+            " opens_with_gap=0 WHERE camera=? AND chain=?",
+            (units_of(record), record.digest, record.end_us, record.camera, record.chain),
+        )
+
+    def unstored(self, *, limit: int = 64, after: int = 0) -> list[Row]:
+        """Rows whose files are not in the store, oldest first, with a number above `after`."""
+        return self._rows("stored_at_us IS NULL AND number>? ORDER BY number LIMIT ?", (after, limit))
+
+    def unanchored(self, *, limit: int = 500, after: int = 0) -> list[Row]:
+        """Rows without a receipt and in no sealed batch, oldest first, with a number above `after`; no proof bytes."""
+        condition = "anchored_at_us IS NULL AND batch IS NULL AND number>? ORDER BY number LIMIT ?"
+        return self._rows(condition, (after, limit), proof="NULL")
+
+    def row(self, camera: str, chain: int, sequence: int) -> Row | None:
+        found = self._rows("camera=? AND chain=? AND sequence=?", (camera, chain, sequence))
+        return found[0] if found else None
+
+    def backlog(self) -> Backlog:
+        with translated(self._path, _WHAT):
+            unstored, unanchored, refused, oldest = self._db.execute(
+                "SELECT count(*) FILTER (WHERE stored_at_us IS NULL), count(*) FILTER (WHERE anchored_at_us IS NULL),"
+                " count(*) FILTER (WHERE refused IS NOT NULL AND anchored_at_us IS NULL), min(sealed_at_us)"
+                " FROM sealed WHERE stored_at_us IS NULL OR anchored_at_us IS NULL"
+            ).fetchone()
+        return Backlog(unstored=unstored, unanchored=unanchored, refused=refused, oldest_us=oldest)
+
+    def mark_stored(self, number: int) -> None:
+        self._fill("UPDATE sealed SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL", (self._now(), number))
+
+    def mark_anchored(self, numbers: Sequence[int], receipts: Sequence[bytes]) -> None:
+        """Fill the empty column; a row that has its receipt keeps the first one."""
+        now_us = self._now()
+        with transaction(self._db, self._path, _WHAT):
+            self._db.executemany(
+                "UPDATE sealed SET anchored_at_us=?, receipt=?, refused=NULL WHERE number=? AND anchored_at_us IS NULL",
+                [(now_us, receipt, number) for number, receipt in zip(numbers, receipts, strict=True)],
+            )
+
+    def mark_refused(self, number: int, reason: str) -> None:
+        """Keep why the ledger or a check turned this row down; it stays pending, the next drain tries it again."""
+        self._fill("UPDATE sealed SET refused=? WHERE number=? AND anchored_at_us IS NULL", (reason, number))
+
+    def refused(self) -> list[Row]:
+        """Rows that stay pending for a stated reason."""
+        return self._rows("refused IS NOT NULL AND anchored_at_us IS NULL ORDER BY number", (), proof="NULL")
+
+    def prune(self) -> int:
+        """Drop media and proof bytes that are stored and anchored; returns how many rows were emptied.
+
+        The rows stay: they are small, and they tell what has been imported and under which numbers.
+        """
+        with transaction(self._db, self._path, _WHAT):
+            rows = self._rows(
+                "stored_at_us IS NOT NULL AND anchored_at_us IS NOT NULL AND proof IS NOT NULL", (), proof="NULL"
+            )
+            self._db.executemany(
+                "UPDATE sealed SET proof=NULL, ring=NULL, media=0 WHERE number=?", [(row.number,) for row in rows]
+            )
+        # A crash here leaves files without a row's claim; the next start sweeps them.
+        for row in rows:
+            if row.media_path is not None:
+                row.media_path.unlink(missing_ok=True)
+        return len(rows)
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _media_path(self, camera: str, chain: int, sequence: int) -> Path:
+        return self.folder / "media" / f"{camera}-{chain:010d}-{sequence:010d}"
+
+    def _fill(self, statement: str, values: tuple[object, ...]) -> None:
+        with transaction(self._db, self._path, _WHAT):
+            self._db.execute(statement, values)
+
+    def _rows(self, condition: str, values: tuple[object, ...], *, proof: str = "proof") -> list[Row]:
+        with translated(self._path, _WHAT):
+            found = self._db.execute(
+                f"SELECT number,camera,chain,sequence,record_sha256,block,signature,{proof},media,ring,stored_at_us,"
+                f"anchored_at_us,receipt,batch,refused FROM sealed WHERE {condition}",
+                values,
+            ).fetchall()
+        return [
+            Row(
+                number=r[0], camera=r[1], chain=r[2], sequence=r[3], record_sha256=bytes(r[4]), block=bytes(r[5]),
+                signature=bytes(r[6]), proof=r[7], media_path=self._media_path(r[1], r[2], r[3]) if r[8] else None,
+                ring=r[9], stored_at_us=r[10], anchored_at_us=r[11], receipt=r[12], batch=r[13], refused=r[14],
+            )
+            for r in found
+        ]  # fmt: skip
+
+    def _sweep(self) -> None:
+        """Remove what a crash left: media without a row, temporary files of processes that are gone."""
+        with transaction(self._db, self._path, _WHAT):
+            kept = {
+                self._media_path(*found).name
+                for found in self._db.execute("SELECT camera, chain, sequence FROM sealed WHERE media=1")
+            }
+            for path in (self.folder / "media").iterdir():
+                if path.name not in kept:
+                    path.unlink(missing_ok=True)
+        with translated(self.folder, _WHAT):
+            for path in (self.folder / "tmp").iterdir():
+                owner = path.name.split("-")[0]
+                if not (owner.isdigit() and _alive(int(owner))):
+                    path.unlink(missing_ok=True)
+
+
+_CHAIN = "SELECT camera, chain, next_sequence, next_unit, previous, end_us, opens_with_gap, complete FROM chains"
+
+
+def _chain_state(found: sqlite3.Row | tuple[object, ...]) -> ChainState:
+    camera, chain, next_sequence, next_unit, previous, end_us, gap, complete = found
+    return ChainState(
+        camera=camera, chain=chain, next_sequence=next_sequence, next_unit=next_unit,  # type: ignore[arg-type]
+        previous=previous, end_us=end_us, opens_with_gap=bool(gap), complete=bool(complete),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def set_aside(folder: Path, *, now: Now) -> Path:
+    """Move a damaged spool out of the way, whole, so that recording can go on in new chains; nothing is deleted."""
+    if not folder.is_dir():
+        raise ConfigInvalid("there is no spool to move aside", where=str(folder))
+    target = folder.with_name(f"{folder.name}.damaged-{now() // 1_000_000}")
+    with translated(folder, _WHAT):
+        folder.rename(target)
+        sync_folder(folder.parent)
+    return target
