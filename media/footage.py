@@ -1,26 +1,25 @@
 """What a file's moving pictures are, found without decoding them.
 
-One `Footage` is the answer of `media.scan.scan` for one file: columns of equal length, one entry per unit in decode order, because an
-hour holds 90,000 pictures. What the file's container says about playing them stands beside the columns and is never mixed into them.
+One `Footage` is the answer of `media.scan.scan` for one file: columns of equal length, one entry per unit in decode
+order, because an hour holds 90,000 pictures. What the file's container says about playing them stands beside the
+columns and is never mixed into them.
 """
 
 from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from evidence.records import Display
+from evidence.records import Display
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """One NAL unit or OBU outside the pictures that changes, or may change, what is seen.
 
-    `unit` is the index of the unit that follows it, the number of units when none follows. `user` marks a user message, which ordinary
-    equipment adds, changes and drops; every other side data is bound. One that stands in the container's header appears here once for
-    every key picture, since that is where other containers repeat it.
+    `unit` is the index of the unit that follows it, the number of units when none follows. `user` marks a user message,
+    which ordinary equipment adds, changes and drops; every other side data is bound. One that stands in the container's
+    header appears here once for every key picture, since that is where other containers repeat it.
     """
 
     unit: int
@@ -53,16 +52,17 @@ class Footage:
         pts: ticks, edit lists ignored, after the fallbacks (decode time, then previous plus nominal interval).
         keys: 1 for a key picture by the coding itself, never by the container's flag.
         inferred: 1 where the time was inferred or is shared with the unit before.
-        clean: 1 where decoding may start without anything earlier; 2 for a leading picture, which stands after such an entry yet refers
-            to pictures before it; else 0.
-        headers: (first unit, context digest) wherever the context changes, beginning with unit 0; None where the file lacks the
-            parameter sets that the unit refers to.
+        clean: 1 where decoding may start without anything earlier; 2 for a leading picture, which stands after such an
+            entry yet may refer to pictures before it; else 0.
+        headers: (first unit, context digest) wherever the context changes, beginning with unit 0; None where the file
+            lacks the parameter sets that the unit refers to.
         sides: in file order; compare them as a set of (unit, digest).
         cut: units that are certainly incomplete at the file's ends.
         shown_us: presentation time of each unit after edits, from the start of play; None when it is that of `pts`.
         hidden: inclusive unit ranges that lie between edits; `preroll`: those outside the edits at the ends.
         edits_retimed: the edits repeat, reorder, stretch, pause or delay pictures.
-        display: what the container states over what the stream states; `display_stated` names the fields that the container states.
+        display: what the container states over what the stream states; `display_stated` names the fields that the
+            container states.
         notes: what was odd, from a closed list in `docs/formats`.
     """
 
@@ -106,7 +106,7 @@ class Footage:
 
 
 def offsets_us(pts: array[int], time_base: tuple[int, int], origin: int | None = None) -> array[int]:
-    """Turn ticks into microseconds after `origin` (the first entry when None): floor((pts - origin) * 10^6 * num / den + 1/2)."""
+    """Turn ticks into microseconds after `origin` (None: the first entry): ⌊(pts - origin)·10⁶·num/den + ½⌋."""
     if not pts:
         return array("q")
     start = pts[0] if origin is None else origin
