@@ -1,8 +1,7 @@
 """Blocks: the few fields of a record that go to the ledger and that the device key signs.
 
-The signature covers camera, chain and sequence, so nobody but the key's holder chooses the slot a record takes. Identity
-of a block is its payload: ECDSA is randomised, and a second signature over the same block must not conflict with the
-first.
+The signature covers camera, chain and sequence, so nobody but the key's holder chooses the slot a record takes.
+Identity of a block is its payload: ECDSA is randomised, and a second signature over the same block must not conflict.
 """
 
 from __future__ import annotations
