@@ -20,6 +20,10 @@ UNIT, SAMPLE, BLOCK, TILE, SOUND, SIDE = 1, 2, 3, 4, 5, 6
 KEY = 1
 TIME_INFERRED = 2
 
+# Added to the unit index of a side leaf whose message is a user message. A copy that lost the message shows only its
+# digest in the record, and whether losing it changes what is seen depends on what it was. A segment has < 2**20 units.
+USER_SIDE = 1 << 31
+
 _UNIT_TAIL = struct.Struct(">qB")
 _SIDE = struct.Struct(">BI32s")
 _TILE = struct.Struct(">B32sQHHII")
@@ -92,7 +96,9 @@ def sound_leaf(digest: bytes, offset_us: int) -> bytes:
 
 
 def side_leaf(unit: int, digest: bytes) -> bytes:
-    """Leaf of one side message: index of the unit that follows, and SHA-256 of the NAL without start code."""
+    """Leaf of one side message: index of the unit that follows (plus `USER_SIDE`), and SHA-256 of the NAL without
+    start code.
+    """
     if len(digest) != DIGEST_BYTES or not 0 <= unit < 1 << 32:
         raise Malformed("side leaf needs a unit index of 32 bits and a digest of 32 bytes")
     return _SIDE.pack(SIDE, unit, digest)
