@@ -1,0 +1,1 @@
+"""From camera or file to signed record: cut, choose, fingerprint, seal."""
