@@ -1,0 +1,45 @@
+"""The bundle in memory: everything that came with the evidence, before anything of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evidence.blocks import slot_key
+from evidence.ledger_format import LedgerBlock, Receipt
+
+SlotName = tuple[str, int, int]
+"""Camera, chain, sequence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """Evidence as it was handed over, by a home, a ledger or an archive.
+
+    Attributes:
+        genesis: canonical genesis document of the ledger.
+        state: for each ledger key at hand, the receipt of the transaction that wrote it last. One transaction's receipt
+            is one object, shared by all its keys.
+        damaged: ledger keys whose receipt could not be read, with the reason.
+        proofs: proof files by slot, as bytes.
+        lacking: slots whose proof file is missing or unreadable, with the reason.
+        leaf_lists: canonical leaf lists of sealed batches (JSON arrays of blocks), by ledger key of the batch.
+        sealed: for slots anchored in a sealed batch, the batch's ledger key; a hint that is checked.
+        headers: ledger blocks by height that lead from anchors to checkpoints that the examiner saw earlier.
+        height: of the newest ledger block at hand, None for an empty ledger.
+    """
+
+    genesis: bytes
+    state: Mapping[str, Receipt] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    proofs: Mapping[SlotName, bytes] = field(default_factory=dict)
+    lacking: Mapping[SlotName, str] = field(default_factory=dict)
+    leaf_lists: Mapping[str, bytes] = field(default_factory=dict)
+    sealed: Mapping[SlotName, str] = field(default_factory=dict)
+    headers: Mapping[int, LedgerBlock] = field(default_factory=dict)
+    height: int | None = None
+
+    def slots(self, camera: str, chain: int) -> list[int]:
+        """Sequences of a chain that the ledger shows as anchored openly, ascending."""
+        prefix = slot_key(camera, chain, 0)[:-10]
+        return sorted(int(key[len(prefix) :]) for key in self.state if key.startswith(prefix))

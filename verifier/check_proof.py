@@ -1,0 +1,153 @@
+"""Checks 1, 3, 4 and 7 of one record: does its proof hold together, and does the ledger hold exactly this record?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from evidence import merkle
+from evidence.batches import Batch, leaf_hashes, parse_batch
+from evidence.blocks import Block, SignedBlock, block_from_json, parse_signed_block, slot_key
+from evidence.canonical import parse_canonical
+from evidence.errors import Malformed
+from evidence.proof_file import ProofFile, mismatch, parse_proof_file
+from verifier.bundle import Bundle, SlotName
+from verifier.check_anchor import SOUND, Anchor, Judgement, ReceiptJudge, Standing, broken
+from verifier.check_registry import RegistryJudge, worst
+
+MAX_LEAF_LIST_BYTES = 256 << 20
+
+_MISMATCH: Mapping[str, str] = MappingProxyType(
+    {
+        "block_differs": "a signed block does not say what its record says",
+        "units_root": "the pictures' leaves do not fit the signed record",
+        "side_root": "the side messages' leaves do not fit the signed record",
+        "samples_root": "the samples' leaves do not fit the signed record",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One slot with what the checks made of it.
+
+    Attributes:
+        proof: None where it could not be read.
+        anchor: None where the record is pending, or could not be read.
+        batch: ledger key of the sealed batch that holds the record.
+    """
+
+    slot: SlotName
+    judgement: Judgement
+    proof: ProofFile | None = None
+    anchor: Anchor | None = None
+    batch: str | None = None
+
+    @property
+    def standing(self) -> Standing:
+        return self.judgement.standing
+
+
+class ProofJudge:
+    """Judges the proofs of one bundle, slot by slot."""
+
+    def __init__(self, bundle: Bundle, receipts: ReceiptJudge, registry: RegistryJudge) -> None:
+        self._bundle = bundle
+        self._receipts = receipts
+        self._registry = registry
+        self._batches: dict[str, tuple[Judgement, Anchor | None, frozenset[Block]]] = {}
+
+    def judge(self, slot: SlotName) -> Judged:
+        """What the proof in `slot` is worth; never raises."""
+        try:
+            proof = parse_proof_file(self._bundle.proofs[slot])
+        except Malformed as error:
+            reason = f"a proof cannot be read ({error.detail})"
+            return Judged(slot=slot, judgement=broken("proof_malformed", reason))
+        record = proof.record
+        if (record.camera, record.chain, record.sequence) != slot:
+            reason = "a proof stands under another camera or number than it names"
+            return Judged(slot=slot, judgement=broken("proof_misplaced", reason))
+        differs = mismatch(proof)
+        if differs is not None:
+            return Judged(slot=slot, judgement=broken(differs, _MISMATCH[differs]))
+        try:
+            judgement, anchor, batch = self._anchored(slot, proof)
+        except Malformed as error:
+            judgement, anchor, batch = (
+                broken("anchor_malformed", f"an anchor cannot be read ({error.detail})"),
+                None,
+                None,
+            )
+        return Judged(slot=slot, judgement=judgement, proof=proof, anchor=anchor, batch=batch)
+
+    def _anchored(self, slot: SlotName, proof: ProofFile) -> tuple[Judgement, Anchor | None, str | None]:
+        key = slot_key(*slot)
+        signed, record = proof.signed, proof.record
+        if key in self._bundle.damaged:
+            return broken("receipt_malformed", f"a receipt cannot be read ({self._bundle.damaged[key]})"), None, None
+        receipt = self._bundle.state.get(key)
+        if receipt is not None:
+            anchor = self._receipts.anchor(receipt)
+            value = receipt.writes.get(key)
+            if value is None:
+                return broken("not_written", "a receipt does not write the slot that it stands for"), anchor, None
+            held = parse_signed_block(value)
+            if held.block != signed.block:
+                return broken("slot_differs", "the ledger holds another record in this place"), anchor, None
+            return self._whole(proof, held, anchor), anchor, None
+        batch_key = self._bundle.sealed.get(slot)
+        if batch_key is not None:
+            judgement, sealed_by, blocks = self._batch(batch_key)
+            if sealed_by is None or judgement.standing is Standing.BROKEN:
+                return judgement, sealed_by, batch_key
+            if signed.block not in blocks:
+                return broken("not_in_batch", "the sealed batch does not hold this record"), sealed_by, batch_key
+            return worst((judgement, self._whole(proof, signed, sealed_by))), sealed_by, batch_key
+        judgement = self._registry.judge(record, signed, None)
+        pending = Judgement(
+            standing=Standing.PENDING, code="pending", text="the record is signed, but not anchored yet"
+        )
+        return worst((pending, judgement)), None, None
+
+    def _whole(self, proof: ProofFile, held: SignedBlock, anchor: Anchor) -> Judgement:
+        """Anchor, registry and signature of one record that stands on the ledger."""
+        judgements = [anchor.judgement, self._registry.judge(proof.record, held, anchor)]
+        if held.signature != proof.signed.signature:
+            # ECDSA is randomised: a signature made again is another one over the same block, and must fit as well.
+            judgements.append(self._registry.judge(proof.record, proof.signed, anchor))
+        return worst(judgements)
+
+    def _batch(self, key: str) -> tuple[Judgement, Anchor | None, frozenset[Block]]:
+        if key not in self._batches:
+            try:
+                self._batches[key] = self._read_batch(key)
+            except Malformed as error:
+                reason = f"a sealed batch cannot be read ({error.detail})"
+                self._batches[key] = broken("batch_malformed", reason), None, frozenset()
+        return self._batches[key]
+
+    def _read_batch(self, key: str) -> tuple[Judgement, Anchor | None, frozenset[Block]]:
+        receipt = self._bundle.state.get(key)
+        leaf_list = self._bundle.leaf_lists.get(key)
+        if receipt is None or leaf_list is None or key not in receipt.writes:
+            return broken("batch_lacking", "the sealed batch or its leaf list is not at hand"), None, frozenset()
+        batch, blocks = parse_batch(receipt.writes[key]), parse_leaf_list(leaf_list)
+        anchor = self._receipts.anchor(receipt)
+        if not holds(batch, blocks):
+            return broken("batch_root", "a leaf list does not fit the root of its sealed batch"), anchor, frozenset()
+        return SOUND, anchor, frozenset(blocks)
+
+
+def parse_leaf_list(data: bytes) -> tuple[Block, ...]:
+    """Read the leaf list of a sealed batch: a canonical array of blocks in leaf order. Raises Malformed."""
+    listed = parse_canonical(data, "leaf list", limit=MAX_LEAF_LIST_BYTES)
+    if not isinstance(listed, list):
+        raise Malformed("leaf list is not an array")
+    return tuple(block_from_json(each) for each in listed)
+
+
+def holds(batch: Batch, blocks: tuple[Block, ...]) -> bool:
+    """Whether `blocks` are exactly the leaves under the batch's root. Raises Malformed where they are not in order."""
+    return len(blocks) == batch.count and merkle.root(leaf_hashes(blocks)) == batch.root

@@ -1,0 +1,233 @@
+"""Check 2: was the camera approved, and was the key valid, when the block was anchored?
+
+The registry is rebuilt from receipts and every decision in it is judged again, in ledger order: who was entitled to it,
+that proposer and decider differ, that nothing but the decision changed. Times that records claim play no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from evidence.blocks import SignedBlock
+from evidence.errors import Malformed
+from evidence.genesis import Genesis
+from evidence.policy import Policy, parse_policy
+from evidence.records import Record
+from evidence.registry import (
+    ACTIVE,
+    PROPOSED,
+    REJECTED,
+    RETIRED,
+    SUSPENDED,
+    CameraEntry,
+    ParticipantEntry,
+    Position,
+    Registry,
+    judge_block,
+    numbered_key,
+)
+from verifier.bundle import Bundle
+from verifier.check_anchor import SOUND, Anchor, Judgement, ReceiptJudge, Standing, broken, untrusted
+
+AFTER_ALL = Position(2**53, 0)
+"""A position behind every block: the registry as it stands now, by which pending blocks are judged."""
+
+# Which decision moves a camera from which status to which.
+_MOVES: Mapping[str, tuple[frozenset[str], str]] = MappingProxyType(
+    {
+        "approve_camera": (frozenset({PROPOSED}), ACTIVE),
+        "reject_camera": (frozenset({PROPOSED}), REJECTED),
+        "suspend_camera": (frozenset({ACTIVE}), SUSPENDED),
+        "reinstate_camera": (frozenset({SUSPENDED}), ACTIVE),
+        "retire_camera": (frozenset({ACTIVE, SUSPENDED}), RETIRED),
+    }
+)
+_REGISTRARS = frozenset(
+    {
+        *("init", "register_participant", "change_participant", "suspend_participant", "reinstate_participant"),
+        "rotate_participant_key",
+    }
+)
+_KINDS = ("camera/", "participant/", "policy/")
+
+# What `judge_block` answers, as a standing and a clause behind `Proof exists, but …`.
+_BLOCK: Mapping[str, Judgement] = MappingProxyType(
+    {
+        "camera_unknown": untrusted("camera_unknown", "the camera was not registered when the block was anchored"),
+        "camera_not_active": untrusted("camera_not_active", "the camera was not approved when the block was anchored"),
+        "key_differs": untrusted("key_differs", "the key that signed was not the camera's when the block was anchored"),
+        "signature_invalid": broken("signature", "the signature does not fit the block"),
+    }
+)
+
+
+def worst(judgements: Iterable[Judgement]) -> Judgement:
+    """The judgement with the worst standing, the first among equals."""
+    return max(judgements, key=lambda each: each.standing, default=SOUND)
+
+
+class RegistryJudge:
+    """The registry that a bundle shows, every entry with a judgement."""
+
+    def __init__(self, bundle: Bundle, genesis: Genesis, receipts: ReceiptJudge) -> None:
+        self._genesis = genesis
+        self._judged: dict[str, Judgement] = {}
+        self._anchors: dict[str, Anchor] = {}
+        values: list[tuple[Position, str, bytes]] = []
+        for key in bundle.state:
+            if not key.startswith(_KINDS):
+                continue
+            receipt = bundle.state[key]
+            anchor, value = receipts.anchor(receipt), receipt.writes.get(key)
+            if value is None:
+                anchor = replace(anchor, judgement=broken("not_written", "a receipt does not write what it stands for"))
+            self._anchors[key] = anchor
+            self._judged[key] = anchor.judgement
+            if value is not None and anchor.judgement.standing is not Standing.BROKEN:
+                values.append((anchor.position, key, value))
+        for key, reason in bundle.damaged.items():
+            if key.startswith(_KINDS):
+                self._judged[key] = broken("registry_damaged", f"an entry of the registry cannot be read ({reason})")
+        self.registry = self._registry(values)
+        self._founded = self._judge_founding(bundle, receipts)
+        for _, key, _ in sorted(values, key=lambda each: each[:2]):
+            if self._judged[key].standing is not Standing.BROKEN:
+                self._judged[key] = worst((self._judged[key], self._decision(key)))
+        self._histories: dict[tuple[str, str, int], Judgement] = {}
+
+    def _registry(self, values: list[tuple[Position, str, bytes]]) -> Registry:
+        """The registry of all entries that parse; the others are BROKEN."""
+        readable = []
+        for value in values:
+            try:
+                Registry([value])
+                readable.append(value)
+            except Malformed as error:
+                self._judged[value[1]] = broken(
+                    "registry_entry", f"an entry of the registry cannot be read ({error.detail})"
+                )
+        return Registry(readable)
+
+    def _judge_founding(self, bundle: Bundle, receipts: ReceiptJudge) -> Judgement:
+        receipt = bundle.state.get("genesis")
+        if receipt is None or receipt.writes.get("genesis") != bundle.genesis:
+            return broken("genesis", "the ledger does not hold its own genesis")
+        return receipts.anchor(receipt).judgement
+
+    def _decision(self, key: str) -> Judgement:
+        """Whether whoever wrote the entry was entitled to; participants before cameras, in ledger order."""
+        kind, subject, number = key.split("/")
+        anchor = self._anchors[key]
+        after = Position(anchor.position.height, anchor.position.index + 1)
+        if kind == "participant":
+            entry = self.registry.participant_at(subject, after)
+            return (
+                untrusted("participant", "a participant's entry is overwritten")
+                if entry is None
+                else self._registrar(entry, anchor)
+            )
+        if kind == "policy":
+            actor = self._actor(anchor)
+            entitled = actor is not None and actor.control_room == subject and anchor.function == "set_policy"
+            return SOUND if entitled else untrusted("policy", "a sampling policy was set by somebody not entitled to")
+        camera = self.registry.camera_at(subject, after)
+        if camera is None or camera.n != int(number):
+            return untrusted("camera_entry", "entries of the camera contradict each other")
+        before = self.registry.camera_at(subject, anchor.position)
+        return self._camera_decision(camera, before, anchor)
+
+    def _registrar(self, entry: ParticipantEntry, anchor: Anchor) -> Judgement:
+        refused = untrusted("participant", f"{entry.id} was registered by somebody not entitled to")
+        if anchor.function not in _REGISTRARS or anchor.caller is None:
+            return refused
+        if anchor.function == "init":
+            organisation = self._genesis.msps.get(entry.msp)
+            founding = organisation is not None and entry.key in organisation.admins and entry.role == "ADMIN"
+            return SOUND if founding and entry.n == 0 else refused
+        actor = self._actor(anchor)
+        entitled = actor is not None and actor.role == "ADMIN" and actor.msp == entry.msp and actor.id != entry.id
+        return worst((SOUND if entitled else refused, self._participant(actor)))
+
+    def _camera_decision(self, entry: CameraEntry, before: CameraEntry | None, anchor: Anchor) -> Judgement:
+        refused = untrusted("camera_decision", f"camera {entry.id} was decided about by somebody not entitled to")
+        actor = self._actor(anchor)
+        if actor is None or actor.control_room != entry.control_room:
+            return refused
+        if before is None:
+            proposed = (entry.n, entry.status, entry.proposer, entry.decided_by) == (0, PROPOSED, actor.id, None)
+            fits = proposed and anchor.function == "propose_camera"
+        else:
+            start, end = _MOVES.get(anchor.function, (frozenset[str](), ""))
+            expected = replace(before, n=before.n + 1, status=end, decided_by=actor.id, reason=entry.reason)
+            fits = before.status in start and entry == expected
+            if anchor.function == "approve_camera" and actor.id == entry.proposer:
+                return untrusted("own_approval", f"camera {entry.id} was approved by the one who proposed it")
+        return worst((SOUND if fits else refused, self._participant(actor)))
+
+    def _actor(self, anchor: Anchor) -> ParticipantEntry | None:
+        """The participant who acted, as registered at that moment; None where the certificate says something else."""
+        if anchor.caller is None:
+            return None
+        entry = self.registry.participant_by_key(anchor.caller.public_key.key_id, anchor.position)
+        if entry is None or not entry.active_at(anchor.time_us):
+            return None
+        return entry if (entry.msp, entry.role) == (anchor.caller.msp, anchor.caller.role) else None
+
+    def _participant(self, entry: ParticipantEntry | None) -> Judgement:
+        return SOUND if entry is None else self._history("participant", entry.id, entry.n)
+
+    def _history(self, kind: str, subject: str, n: int) -> Judgement:
+        """The worst of all entries up to number `n`; a number that is lacking could be a suspension."""
+        lacking = untrusted("registry_incomplete", f"the history of {subject} in the registry is not complete")
+        return worst(self._judged.get(numbered_key(kind, subject, number), lacking) for number in range(n + 1))
+
+    def judge(self, record: Record, signed: SignedBlock, anchor: Anchor | None) -> Judgement:
+        """Check 2 (and the signature of check 3) for one block.
+
+        Args:
+            anchor: of the transaction that anchored it; None where it is pending, which the present registry judges.
+        """
+        position = AFTER_ALL if anchor is None else anchor.position
+        camera = self.registry.camera_at(record.camera, position)
+        reason = judge_block(camera, signed)
+        if reason is not None or camera is None:
+            return _BLOCK[reason or "camera_unknown"]
+        if not self.registry.enrolled(camera.id, record.enrolment, position) or record.site != camera.site:
+            return untrusted("enrolment", "the record was made under another approval of the camera")
+        known = (camera.id, "" if anchor is None else anchor.transaction, camera.n)
+        if known not in self._histories:
+            self._histories[known] = worst(
+                (self._founded, self._history("camera", camera.id, camera.n), self._recorder(camera, anchor))
+            )
+        return self._histories[known]
+
+    def _recorder(self, camera: CameraEntry, anchor: Anchor | None) -> Judgement:
+        """Whether a recorder of the camera's site anchored."""
+        if anchor is None:
+            return SOUND
+        actor = self._actor(anchor)
+        place = (camera.site, camera.control_room)
+        if anchor.function != "anchor" or actor is None or (actor.site, actor.control_room) != place:
+            return untrusted("recorder", "the block was not anchored by a recorder of the camera's site")
+        return self._participant(actor)
+
+    def address_differs(self, record: Record, position: Position) -> bool:
+        camera = self.registry.camera_at(record.camera, position)
+        return camera is not None and camera.ip != record.ip
+
+    def policy(self, digest: bytes, camera: str, position: Position) -> Policy | None:
+        """The policy document with `digest` that was in force for the camera at `position`, None where it was not."""
+        entry = self.registry.camera_at(camera, position)
+        if entry is None:
+            return None
+        history = [value for at, value in self.registry.policies(entry.control_room) if at < position]
+        for value in history:
+            try:
+                policy = parse_policy(value)
+            except Malformed:
+                continue
+            if policy.digest == digest:
+                return policy
+        return self._genesis.policy if self._genesis.policy.digest == digest else None
