@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from evidence.digests import is_ident
 from evidence.errors import ConfigInvalid, KeyUnavailable
 from evidence.keys import ECDSA_P256, Signer
+from sdk.home import Home
 from sdk.keys import create_key, load_key
 
 
-def device_key_path(keys: Path, camera: str) -> Path:
-    """Where the key of `camera` stands in the folder `keys`. Raises ConfigInvalid: not a camera's name."""
+def device_key(home: Home, camera: str, *, algorithm: str = ECDSA_P256) -> Signer:
+    """The signer of `camera`, made now if this home has none.
+
+    Raises:
+        ConfigInvalid: not a camera's name.
+        KeyUnavailable: the key cannot be read or made. A key that is lost is not replaced silently where its camera is
+            registered: the ledger knows the old one, and the caller finds that the two differ.
+    """
     if not is_ident(camera):
         raise ConfigInvalid(
             f"{camera[:80]!r} is not a camera's name",
             next_step="use small letters, digits and hyphens, at most 63, beginning with a letter or digit",
         )
-    return keys / f"device-{camera}.pem"
-
-
-def device_key(keys: Path, camera: str, *, algorithm: str = ECDSA_P256) -> Signer:
-    """The signer of `camera`, made now if this machine has none.
-
-    Raises:
-        KeyUnavailable: the key cannot be read or made. A key that is lost is not replaced silently where its camera is
-            registered: the ledger knows the old one, and the caller finds that the two differ.
-    """
-    path = device_key_path(keys, camera)
+    path = home.device_key(camera)
     if not path.exists():
         try:
             return create_key(path, algorithm=algorithm)

@@ -32,14 +32,13 @@ MOMENTS = Moments(
 MEDIA = Media(size_bytes=10, sha256=b"\x02" * 32, object=b"\x03" * 32)
 
 
-def _camera(signer: Signer, **changes: str | None) -> CameraEntry:
-    entry = CameraEntry(
+def _camera(signer: Signer) -> CameraEntry:
+    return CameraEntry(
         id="gate-1", n=1, status=ACTIVE, site="north", ip="10.0.4.17", make="", model="", serial="", firmware="",
         hardware_address="", location="", control_room="cr-1", owner=None, view_of=None,
         device_key=signer.public_key, key_custody="file", specification="", proposer="op-1", decided_by="mgr-1",
         reason=None,
     )  # fmt: skip
-    return replace(entry, **changes)
 
 
 @pytest.fixture(scope="module")
