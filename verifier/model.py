@@ -148,6 +148,13 @@ FINDINGS: Mapping[str, FindingRule] = MappingProxyType(
         "not_anchored_yet": FindingRule(7, Axis.ANCHORING, None, State.UNDETERMINED),
         "ambiguous_time": FindingRule(4, Axis.TIME, None, State.UNDETERMINED),
         "several_video_tracks": FindingRule(5, Axis.INTEGRITY, None, State.UNDETERMINED),
+        "link_broken": FindingRule(9, Axis.COMPLETENESS, None, State.UNDETERMINED),
+        "proof_damaged": FindingRule(1, Axis.INTEGRITY, None, State.UNDETERMINED),
+        "proof_absent": FindingRule(1, Axis.INTEGRITY, None, State.UNDETERMINED),
+        "file_unusable": FindingRule(1, Axis.INTEGRITY, None, State.UNDETERMINED),
+        "origin_not_trusted": FindingRule(2, Axis.ORIGIN, None, State.UNTRUSTED_PROOF),
+        "anchor_not_trusted": FindingRule(8, Axis.ANCHORING, None, State.UNTRUSTED_PROOF),
+        "requirement_unmet": FindingRule(8, Axis.ANCHORING, None, State.UNTRUSTED_PROOF),
         "recording_gap": FindingRule(9, Axis.COMPLETENESS, None, None),
         "preroll": FindingRule(5, Axis.INTEGRITY, None, None),
         "user_data_changed": FindingRule(5, Axis.INTEGRITY, None, None),
@@ -162,6 +169,13 @@ FINDINGS: Mapping[str, FindingRule] = MappingProxyType(
         "ip_differs": FindingRule(2, Axis.ORIGIN, None, None),
         "late": FindingRule(7, Axis.ANCHORING, None, None),
         "imported": FindingRule(10, Axis.TIME, None, None),
+        "clock_free": FindingRule(10, Axis.TIME, None, None),
+        "clocks_disagree": FindingRule(10, Axis.TIME, None, None),
+        "beacon_unproven": FindingRule(10, Axis.TIME, None, None),
+        "fewer_samples": FindingRule(11, Axis.COMPLETENESS, None, None),
+        "policy_unknown": FindingRule(11, Axis.COMPLETENESS, None, None),
+        "equals_elsewhere": FindingRule(4, Axis.INTEGRITY, None, None),
+        "further_chain": FindingRule(9, Axis.COMPLETENESS, None, None),
     }
 )
 """Every finding that stands beside the operations. Checks that fail for another reason bring codes of their own."""
