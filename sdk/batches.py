@@ -53,14 +53,14 @@ class Batches:
 
     def mark_anchored(self, batch: BatchRow, receipt: bytes) -> None:
         """One commit for the batch and all its rows; each row's receipt is the batch's."""
-        values = (self._now(), receipt, batch.number)
         with transaction(self._db, self._path, _WHAT):
+            now_us, kept = self._now(), add_receipt(self._db, receipt)
             self._db.execute(
-                "UPDATE batches SET anchored_at_us=?, receipt=? WHERE number=? AND anchored_at_us IS NULL", values
+                "UPDATE batches SET anchored_at_us=? WHERE number=? AND anchored_at_us IS NULL", (now_us, batch.number)
             )
             self._db.execute(
                 "UPDATE sealed SET anchored_at_us=?, receipt=?, refused=NULL WHERE batch=? AND anchored_at_us IS NULL",
-                values,
+                (now_us, kept, batch.number),
             )
 
     def mark_refused(self, batch: BatchRow, reason: str) -> None:
@@ -84,3 +84,8 @@ class Batches:
     def _fill(self, statement: str, values: tuple[object, ...]) -> None:
         with transaction(self._db, self._path, _WHAT):
             self._db.execute(statement, values)
+
+
+def add_receipt(connection: sqlite3.Connection, receipt: bytes) -> int:
+    """Keep a receipt once for all the rows it covers; inside the caller's transaction."""
+    return int(connection.execute("INSERT INTO receipts(receipt) VALUES(?)", (receipt,)).lastrowid or 0)

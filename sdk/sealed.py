@@ -76,7 +76,6 @@ class Row:
     ring: bytes | None
     stored_at_us: int | None
     anchored_at_us: int | None
-    receipt: bytes | None
     batch: int | None
     refused: str | None
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evidence.errors import ConfigInvalid, Refused
-from sdk.batches import Batches
+from sdk.batches import Batches, add_receipt
 from sdk.database import open_database, sync_file, sync_folder, transaction, translated
 from sdk.sealed import (
     Backlog,
@@ -51,14 +51,16 @@ CREATE TABLE sealed(
   number INTEGER PRIMARY KEY AUTOINCREMENT, camera TEXT NOT NULL, chain INTEGER NOT NULL, sequence INTEGER NOT NULL,
   record_sha256 BLOB NOT NULL, block BLOB NOT NULL, signature BLOB NOT NULL,
   proof BLOB, media INTEGER NOT NULL, ring BLOB, sealed_at_us INTEGER NOT NULL,
-  stored_at_us INTEGER, anchored_at_us INTEGER, receipt BLOB, batch INTEGER REFERENCES batches(number), refused TEXT,
+  stored_at_us INTEGER, anchored_at_us INTEGER, receipt INTEGER REFERENCES receipts(number),
+  batch INTEGER REFERENCES batches(number), refused TEXT,
   UNIQUE(camera, chain, sequence)) STRICT;
 CREATE INDEX unstored ON sealed(number) WHERE stored_at_us IS NULL;
 CREATE INDEX unanchored ON sealed(number) WHERE anchored_at_us IS NULL;
 CREATE TABLE batches(
   number INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, recorder TEXT NOT NULL, batch INTEGER NOT NULL,
-  document BLOB NOT NULL, leaves BLOB NOT NULL, stored_at_us INTEGER, anchored_at_us INTEGER, receipt BLOB,
-  UNIQUE(site, recorder, batch)) STRICT
+  document BLOB NOT NULL, leaves BLOB NOT NULL, stored_at_us INTEGER, anchored_at_us INTEGER,
+  UNIQUE(site, recorder, batch)) STRICT;
+CREATE TABLE receipts(number INTEGER PRIMARY KEY AUTOINCREMENT, receipt BLOB NOT NULL) STRICT
 """
 
 
@@ -291,14 +293,22 @@ class Spool:
     def mark_stored(self, number: int) -> None:
         self._fill("UPDATE sealed SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL", (self._now(), number))
 
-    def mark_anchored(self, numbers: Sequence[int], receipts: Sequence[bytes]) -> None:
-        """Fill the empty column; a row that has its receipt keeps the first one."""
-        now_us = self._now()
+    def mark_anchored(self, numbers: Sequence[int], receipt: bytes) -> None:
+        """Fill the empty column of rows that one transaction anchored; a row with a receipt keeps its first one."""
         with transaction(self._db, self._path, _WHAT):
+            kept = add_receipt(self._db, receipt)
             self._db.executemany(
                 "UPDATE sealed SET anchored_at_us=?, receipt=?, refused=NULL WHERE number=? AND anchored_at_us IS NULL",
-                [(now_us, receipt, number) for number, receipt in zip(numbers, receipts, strict=True)],
+                [(self._now(), kept, number) for number in numbers],
             )
+
+    def receipt(self, number: int) -> bytes | None:
+        """The receipt of a row's transaction; one for all rows of a batch, and large, so it is asked for apart."""
+        with translated(self._path, _WHAT):
+            found = self._db.execute(
+                "SELECT r.receipt FROM sealed s JOIN receipts r ON r.number=s.receipt WHERE s.number=?", (number,)
+            ).fetchone()
+        return None if found is None else bytes(found[0])
 
     def mark_refused(self, number: int, reason: str) -> None:
         """Keep why the ledger or a check turned this row down; it stays pending, the next drain tries it again."""
@@ -339,14 +349,14 @@ class Spool:
         with translated(self._path, _WHAT):
             found = self._db.execute(
                 f"SELECT number,camera,chain,sequence,record_sha256,block,signature,{proof},media,ring,stored_at_us,"
-                f"anchored_at_us,receipt,batch,refused FROM sealed WHERE {condition}",
+                f"anchored_at_us,batch,refused FROM sealed WHERE {condition}",
                 values,
             ).fetchall()
         return [
             Row(
                 number=r[0], camera=r[1], chain=r[2], sequence=r[3], record_sha256=bytes(r[4]), block=bytes(r[5]),
                 signature=bytes(r[6]), proof=r[7], media_path=self._media_path(r[1], r[2], r[3]) if r[8] else None,
-                ring=r[9], stored_at_us=r[10], anchored_at_us=r[11], receipt=r[12], batch=r[13], refused=r[14],
+                ring=r[9], stored_at_us=r[10], anchored_at_us=r[11], batch=r[12], refused=r[13],
             )
             for r in found
         ]  # fmt: skip
