@@ -49,6 +49,7 @@ vectors: $(VENV)/.ready ## make the own test vectors anew; git diff shows whethe
 .PHONY: docs
 docs: $(VENV)/.ready ## write the pages that are generated from the code
 	@$(VENV)/bin/python -m cli.reference docs/cli.md
+	@$(VENV)/bin/python docs/formats/make_lists.py
 
 .PHONY: lock
 lock: ## renew the hash-pinned requirements (needs uv)
