@@ -1,0 +1,1 @@
+"""The rules of the ledger, and the hosts that run them."""

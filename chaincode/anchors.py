@@ -1,0 +1,170 @@
+"""The rule that everything else serves: one slot holds one block, for ever.
+
+*Open* anchors put every block on the ledger; *sealed* ones put the root over a batch there, and the verifier does later
+what this rule does now, from the same registry. No counters and no head key: parallel anchoring of running chains never
+conflicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from chaincode import entries
+from chaincode.arguments import Arguments
+from chaincode.rule import refuse
+from chaincode.world import World, prefix_range
+from evidence.batches import Batch, batch_from_json, batch_key
+from evidence.blocks import SignedBlock, chain_key, parse_signed_block, signed_block_from_json, slot_key
+from evidence.canonical import canonical, parse_canonical
+from evidence.digests import sha256
+from evidence.errors import Malformed, Refused, RefusedReason
+from evidence.registry import CameraEntry, ParticipantEntry, judge_block
+
+MAX_BATCH_BLOCKS = 500
+MAX_BATCH_BYTES = 1 << 20
+# A sealed batch writes one key for each chain that begins in it; a write set has room for 5,000.
+MAX_OPENED = 4000
+
+_WHY: dict[str, tuple[RefusedReason, str, str]] = {
+    "camera_unknown": (
+        "not_found",
+        "blocks are anchored for registered cameras",
+        "propose and approve the camera first",
+    ),
+    "camera_not_active": ("denied", "blocks are anchored for active cameras", "a CRM can approve or reinstate it"),
+    "key_differs": ("denied", "a block names the camera's registered key", "sign with the camera's own key"),
+    "signature_invalid": ("denied", "a block carries its camera's signature", "send the block as it was signed"),
+}
+
+
+def open_batch(blocks: Iterable[SignedBlock]) -> bytes:
+    """The argument of `anchor` for an open batch."""
+    return canonical([each.to_json() for each in blocks])
+
+
+def anchor(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
+    """Anchor a list of signed blocks (open) or a batch document (sealed); what stands there already is not written."""
+    value = parse_canonical(arguments.document, "batch", limit=MAX_BATCH_BYTES)
+    if isinstance(value, list):
+        return _anchor_open(world, actor, _signed_blocks(value))
+    return _anchor_sealed(world, actor, batch_from_json(value), arguments.document)
+
+
+def _signed_blocks(listed: Sequence[object]) -> Sequence[SignedBlock]:
+    if not 1 <= len(listed) <= MAX_BATCH_BLOCKS:
+        raise Malformed(f"an open batch holds 1 to {MAX_BATCH_BLOCKS} blocks")
+    blocks = [signed_block_from_json(each) for each in listed]
+    if len({each.block.order for each in blocks}) != len(blocks):
+        raise Malformed("an open batch names a slot twice")
+    return blocks
+
+
+def _anchor_open(world: World, actor: ParticipantEntry, blocks: Sequence[SignedBlock]) -> object:
+    cameras: dict[str, CameraEntry | None] = {}
+    opened = {(each.block.camera, each.block.chain) for each in blocks if each.block.sequence == 0}
+    known: set[tuple[str, int]] = set()
+    written = 0
+    for signed in blocks:
+        block = signed.block
+        slot = slot_key(block.camera, block.chain, block.sequence)
+        standing = world.get(slot)
+        if standing is not None:
+            # Another signature over the same block is the same block: ECDSA is randomised.
+            if parse_signed_block(standing).block != block:
+                raise refuse("conflict", f"a slot holds one block, and {slot} holds another", "nobody can replace it")
+            continue
+        if block.camera not in cameras:
+            cameras[block.camera] = entries.camera(world, block.camera)
+        camera = cameras[block.camera]
+        reason = judge_block(camera, signed)
+        if reason is not None:
+            raise _cannot_anchor(reason, slot, camera)
+        _check_site(actor, camera, block.camera)
+        chain = (block.camera, block.chain)
+        if block.sequence == 0:
+            _open_chain(world, actor, *chain)
+        elif chain not in opened and chain not in known:
+            if world.get(chain_key(*chain)) is None:
+                raise refuse(
+                    "invalid",
+                    f"a chain begins with sequence 0, and chain {block.chain} of {block.camera} has not begun",
+                    "anchor the chain's first block before or together with its others",
+                )
+            known.add(chain)
+        world.put(slot, signed.canonical())
+        written += 1
+    return {"anchored": written, "standing": len(blocks) - written}
+
+
+def _anchor_sealed(world: World, actor: ParticipantEntry, batch: Batch, document: bytes) -> object:
+    if (batch.site, batch.recorder) != (actor.site, actor.id):
+        raise refuse(
+            "denied",
+            f"a recorder seals batches of its own: this one names {batch.recorder} at {batch.site}, "
+            f"you are {actor.id} at {actor.site}",
+            f"{batch.recorder} can do this",
+        )
+    key = batch_key(batch.site, batch.recorder, batch.batch)
+    standing = world.get(key)
+    if standing is not None:
+        if standing != document:
+            raise refuse(
+                "conflict", f"a batch number holds one batch, and {key} holds another", "nobody can replace it"
+            )
+        return {"anchored": 0, "standing": 1}
+    if batch.batch > 0:
+        before = world.get(batch_key(batch.site, batch.recorder, batch.batch - 1))
+        if before is None or sha256(before) != batch.previous:
+            raise refuse(
+                "invalid",
+                f"a batch names its predecessor by digest, and batch {batch.batch - 1} of {batch.recorder} "
+                f"{'is not on the ledger' if before is None else 'is another one'}",
+                "anchor the batches in order",
+            )
+    if len(batch.opened) > MAX_OPENED:
+        raise Malformed(f"a batch opens at most {MAX_OPENED} chains")
+    cameras: dict[str, CameraEntry] = {}
+    for subject, chain in batch.opened:
+        if subject not in cameras:
+            camera = entries.camera(world, subject)
+            if camera is None or camera.status != "ACTIVE":
+                reason = "camera_unknown" if camera is None else "camera_not_active"
+                raise _cannot_anchor(reason, chain_key(subject, chain), camera)
+            _check_site(actor, camera, subject)
+            cameras[subject] = camera
+        _open_chain(world, actor, subject, chain)
+    world.put(key, document)
+    return {"anchored": 1, "standing": 0}
+
+
+def _open_chain(world: World, actor: ParticipantEntry, camera: str, chain: int) -> None:
+    """Write the chain's key. Chains of a camera only ever begin later than all before, so forks are listed.
+
+    One range read from this chain's own key upwards answers for all earlier chains, however many there are, and makes
+    two recorders that open chains at once conflict.
+    """
+    key = chain_key(camera, chain)
+    for later, _ in world.scan(key, prefix_range(f"chain/{camera}/")[1]):
+        raise refuse(
+            "conflict",
+            f"a new chain is numbered above all earlier ones, and {later} stands on the ledger",
+            "begin a new chain with a higher number",
+        )
+    world.put(key, canonical({"recorder": actor.id}))
+
+
+def _check_site(actor: ParticipantEntry, camera: CameraEntry | None, subject: str) -> None:
+    if camera is None or camera.site != actor.site or camera.control_room != actor.control_room:
+        place = "unknown" if camera is None else f"{camera.site} of {camera.control_room}"
+        raise refuse(
+            "denied",
+            f"a recorder anchors for the cameras of its site: {subject} stands at {place}, "
+            f"you at {actor.site} of {actor.control_room}",
+            f"a recorder of {place} can do this",
+        )
+
+
+def _cannot_anchor(reason: str, where: str, camera: CameraEntry | None) -> Refused:
+    kind, rule, who = _WHY[reason]
+    state = "" if camera is None or reason != "camera_not_active" else f", it is {camera.status}"
+    return refuse(kind, f"{rule}: {where} ({reason}{state})", who)

@@ -1,0 +1,170 @@
+"""From a function's name and argument bytes to its result: the one way into the rules, on every host.
+
+Parses strictly, finds out who calls, asks the table whether they may, runs the rule, and emits exactly one event for a
+transaction that writes and none for one that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from chaincode import entries
+from chaincode.arguments import Arguments, parse_arguments
+from chaincode.participants import founding_admin
+from chaincode.roles import PLACES
+from chaincode.rule import Rule, refuse
+from chaincode.table import TABLE
+from chaincode.world import World
+from evidence.canonical import canonical
+from evidence.certificates import Caller
+from evidence.errors import Malformed, Refused
+from evidence.registry import ParticipantEntry
+
+
+def invoke(world: World, function: str, arguments: Sequence[bytes]) -> bytes:
+    """Run one transaction over `world` and return its result as canonical JSON.
+
+    Raises:
+        Refused: the contract says no; `where` names the function, the text the rule and who could do it.
+    """
+    rule = TABLE.get(function)
+    if rule is None:
+        raise Refused(
+            "there is no such transaction in this contract",
+            reason="invalid",
+            where=function[:64],
+            next_step="`describe` lists them all",
+        )
+    try:
+        parsed = parse_arguments(function, rule.arguments, arguments, document_bytes=rule.document_bytes)
+        actor = resolve_actor(world, rule)
+        watched = _Watched(world, may_write=rule.kind == "submit")
+        result = canonical(rule.function(watched, actor, parsed))
+    except Malformed as error:
+        raise Refused(error.detail, reason="invalid", where=function, next_step=error.next_step) from error
+    except Refused as error:
+        if error.where:
+            raise
+        raise Refused(error.detail, reason=error.reason, where=function, next_step=error.next_step) from error
+    if watched.wrote:
+        world.emit(function, _event(rule, parsed, actor=actor.id, tx_id=world.tx_id))
+    return result
+
+
+def event_payload(function: str, arguments: Sequence[bytes], *, actor: str, tx_id: str) -> bytes | None:
+    """The event that `invoke` emits for this transaction if it writes; None for a function that this table lacks.
+
+    An event follows from the signed transaction alone, so that a stored one can be checked.
+
+    Raises:
+        Malformed: the arguments do not parse.
+    """
+    rule = TABLE.get(function)
+    if rule is None:
+        return None
+    parsed = parse_arguments(function, rule.arguments, arguments, document_bytes=rule.document_bytes)
+    return _event(rule, parsed, actor=actor, tx_id=tx_id)
+
+
+def _event(rule: Rule, parsed: Arguments, *, actor: str, tx_id: str) -> bytes:
+    subject = parsed.text(rule.subject) if rule.subject else actor
+    return canonical({"actor": actor, "name": rule.name, "subject": subject, "tx_id": tx_id})
+
+
+def is_query(function: str) -> bool:
+    """Tell whether `function` only reads; unknown ones do not."""
+    rule = TABLE.get(function)
+    return rule is not None and rule.kind == "evaluate"
+
+
+def resolve_actor(world: World, rule: Rule) -> ParticipantEntry:
+    """The participant who calls, after every question about them has been answered.
+
+    Raises:
+        Refused: wrong role or organisation, not registered, suspended, expired, or a certificate that no longer says
+            what the registry says.
+    """
+    caller = world.caller
+    role = caller.role
+    if not rule.permits(role, caller.msp):
+        raise refuse("denied", f"{rule.text}; you are {role or 'without a role'} of {caller.msp}", _who_could(rule))
+    if rule.founding:
+        return founding_admin(caller)
+    registrar = f"an ADMIN of {caller.msp} can"
+    subject = entries.participant_of_key(world, caller.public_key.key_id)
+    entry = None if subject is None else entries.participant(world, subject)
+    if entry is None:
+        raise refuse(
+            "denied",
+            "only registered participants may act, and nobody is registered with your certificate's key",
+            f"{registrar} register you (register_participant)",
+        )
+    if entry.status != "ACTIVE":
+        raise refuse(
+            "denied",
+            f"only active participants may act, and {entry.id} is suspended",
+            f"{registrar} reinstate {entry.id} (reinstate_participant)",
+        )
+    if entry.valid_until_us is not None and world.tx_time_us > entry.valid_until_us:
+        raise refuse(
+            "expired",
+            f"participants may act until their registration ends, and that of {entry.id} has ended",
+            f"{registrar} extend it (change_participant)",
+        )
+    _certificate_agrees(caller, entry, registrar)
+    return entry
+
+
+def _certificate_agrees(caller: Caller, entry: ParticipantEntry, registrar: str) -> None:
+    pairs = [("organisation", caller.msp, entry.msp), ("role", caller.role, entry.role)]
+    # Where the certificate names a place it must still be the registered one: a certificate that outlived a move
+    # would otherwise show others something that the registry denies.
+    pairs += [(name, caller.attributes[name], getattr(entry, name)) for name in PLACES if name in caller.attributes]
+    for name, stated, registered in pairs:
+        if stated != registered:
+            raise refuse(
+                "denied",
+                f"certificate and registry must agree: your certificate says {name} {stated}, "
+                f"the registry says {registered or 'none'} for {entry.id}",
+                f"have your organisation issue a certificate as registered, or {registrar} change the entry",
+            )
+
+
+def _who_could(rule: Rule) -> str:
+    return f"{rule.who} can do this"
+
+
+class _Watched:
+    """The world as a rule sees it: notes whether anything is written, and lets queries write nothing."""
+
+    def __init__(self, world: World, *, may_write: bool) -> None:
+        self._world = world
+        self._may_write = may_write
+        self.wrote = False
+
+    @property
+    def tx_id(self) -> str:
+        return self._world.tx_id
+
+    @property
+    def tx_time_us(self) -> int:
+        return self._world.tx_time_us
+
+    @property
+    def caller(self) -> Caller:
+        return self._world.caller
+
+    def get(self, key: str) -> bytes | None:
+        return self._world.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        if not self._may_write:
+            raise ValueError(f"a query tried to write {key!r}")
+        self.wrote = True
+        self._world.put(key, value)
+
+    def scan(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
+        return self._world.scan(start, end)
+
+    def emit(self, name: str, payload: bytes) -> None:
+        raise ValueError("rules do not emit: dispatch emits one event for every transaction that writes")

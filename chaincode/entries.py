@@ -1,0 +1,84 @@
+"""Append-only numbered entries: `<kind>/<id>/<n, 10 digits>`, n from 0, never overwritten.
+
+The newest entry is the one in force, and a plain range read proves the whole history, which a ledger's own key history
+could not (Fabric serves that one unsigned).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
+from chaincode.world import World, prefix_range
+from evidence.canonical import parse_canonical
+from evidence.registry import (
+    CameraEntry,
+    ParticipantEntry,
+    numbered_key,
+    parse_camera_entry,
+    parse_participant_entry,
+)
+
+GENESIS_KEY = "genesis"
+
+T = TypeVar("T")
+
+
+def key_entry_key(key_id: str) -> str:
+    """Ledger key under which a public key is bound to one participant or camera, for ever."""
+    return f"key/{key_id}"
+
+
+def newest(world: World, kind: str, subject: str) -> tuple[int, bytes] | None:
+    """Number and bytes of the newest entry, None without any."""
+    found: tuple[int, bytes] | None = None
+    for key, value in world.scan(*prefix_range(f"{kind}/{subject}/")):
+        found = (int(key[-10:]), value)
+    return found
+
+
+def append_camera(world: World, entry: CameraEntry) -> None:
+    """Write one more entry of a camera.
+
+    Raises:
+        Malformed: a member is longer than an entry may hold. Asked by reading the bytes back: what is written here must
+            be readable for ever.
+    """
+    data = entry.canonical()
+    parse_camera_entry(data)
+    world.put(numbered_key("camera", entry.id, entry.n), data)
+
+
+def append_participant(world: World, entry: ParticipantEntry) -> None:
+    """Write one more entry of a participant; see `append_camera`."""
+    data = entry.canonical()
+    parse_participant_entry(data)
+    world.put(numbered_key("participant", entry.id, entry.n), data)
+
+
+# Entries are parsed again with every transaction that touches them; the bytes decide the result, so remember it.
+_parse_camera = lru_cache(maxsize=4096)(parse_camera_entry)
+_parse_participant = lru_cache(maxsize=4096)(parse_participant_entry)
+
+
+def _newest_parsed(world: World, kind: str, subject: str, parse: Callable[[bytes], T]) -> T | None:
+    found = newest(world, kind, subject)
+    return None if found is None else parse(found[1])
+
+
+def camera(world: World, subject: str) -> CameraEntry | None:
+    return _newest_parsed(world, "camera", subject, _parse_camera)
+
+
+def participant(world: World, subject: str) -> ParticipantEntry | None:
+    return _newest_parsed(world, "participant", subject, _parse_participant)
+
+
+def participant_of_key(world: World, key_id: str) -> str | None:
+    """Id of the participant to whom the key is bound; None where it is unknown or a camera's."""
+    data = world.get(key_entry_key(key_id))
+    if data is None:
+        return None
+    subject = parse_canonical(data, "key entry").get("participant")
+    return subject if isinstance(subject, str) else None

@@ -1,0 +1,54 @@
+"""The shape of one row of the table, and how a rule says no."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from chaincode.arguments import Argument, Arguments
+from chaincode.roles import ROLES, in_words
+from chaincode.world import World
+from evidence.errors import Refused, RefusedReason
+from evidence.registry import ParticipantEntry
+
+# A rule reads and writes the world for a participant and returns what canonical JSON can hold.
+RuleFunction = Callable[[World, ParticipantEntry, Arguments], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One transaction.
+
+    Args:
+        text: the rule in words that a control room understands; stands in refusals and in the reference.
+        subject: name of the argument that names whom or what the event is about; "" for the actor.
+        document_bytes: largest size of the document taken instead of named arguments; 0 for named arguments.
+        founding: may run only on an empty ledger, before there are participants.
+    """
+
+    function: RuleFunction
+    kind: Literal["submit", "evaluate"]
+    roles: tuple[str, ...]
+    text: str
+    arguments: tuple[Argument, ...] = ()
+    subject: str = ""
+    document_bytes: int = 0
+    founding: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def permits(self, role: str, msp: str) -> bool:
+        """Role and organisation are one question: a role is worth nothing under another organisation."""
+        return role in self.roles and msp in ROLES[role].msps
+
+    @property
+    def who(self) -> str:
+        return in_words(self.roles)
+
+
+def refuse(reason: RefusedReason, detail: str, who: str = "") -> Refused:
+    """A refusal; `who` says who could do it, or what to do instead."""
+    return Refused(detail, reason=reason, next_step=who)

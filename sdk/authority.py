@@ -1,0 +1,182 @@
+"""A certificate authority for one organisation: a root, and leaf certificates that carry a role.
+
+The certificates are those that Fabric's own authority would issue: P-256, organisational unit `client` or `admin`,
+and the attributes as raw JSON in extension 1.2.3.4.5.6.7.8.1. Subjects are pseudonyms: what stands in a certificate
+stands on the ledger, and what stands there never goes away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
+
+from evidence.digests import is_ident
+from evidence.errors import ConfigInvalid, KeyUnavailable
+from evidence.keys import PublicKey
+from sdk.keys import generate_key, load_private_key, private_key_pem, write_new_file
+
+ATTRIBUTES = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
+ROOT_YEARS = 20
+LEAF_DAYS = 5 * 365
+# Certificates are valid from a little earlier, so that a client whose clock lags is not refused on the first day.
+LEEWAY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """One organisation's root certificate and its key."""
+
+    msp: str
+    certificate: x509.Certificate
+    _key: ec.EllipticCurvePrivateKey
+
+    @property
+    def root_der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def issue(
+        self,
+        public_key: PublicKey,
+        *,
+        subject: str,
+        role: str,
+        attributes: Mapping[str, str] | None = None,
+        now_us: int,
+        days: int = LEAF_DAYS,
+    ) -> bytes:
+        """A leaf certificate for `public_key`, DER.
+
+        Args:
+            subject: pseudonym, an id.
+            attributes: further attributes beside `role`, for example `control_room`.
+
+        Raises:
+            ConfigInvalid: the subject is no id.
+        """
+        if not is_ident(subject):
+            raise ConfigInvalid(
+                "a certificate's subject is a pseudonym: lower-case letters, digits and dashes, at most 63",
+                where=subject,
+            )
+        key = serialization.load_der_public_key(public_key.spki)
+        assert isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # PublicKey holds no other kind
+        unit = "admin" if role == "ADMIN" else "client"
+        text = json.dumps({"attrs": {**(attributes or {}), "role": role}}, sort_keys=True, separators=(",", ":"))
+        start = _moment(now_us) - LEEWAY
+        end = min(_moment(now_us) + timedelta(days=days), self.certificate.not_valid_after_utc)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(_name(self.msp, subject, unit))
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
+            .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(sign=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(_issuer_key_id(self.certificate), critical=False)
+            .add_extension(x509.UnrecognizedExtension(ATTRIBUTES, text.encode("utf-8")), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def make_authority(msp: str, *, now_us: int) -> Authority:
+    """A new root for the organisation `msp`, in memory; `Authority` objects are kept with `save_authority`."""
+    key = generate_key()
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    name = _name(msp, f"ca-{msp.lower()}", None)
+    start = _moment(now_us) - LEEWAY
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=365 * ROOT_YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(sign=False), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Authority(msp=msp, certificate=certificate, _key=key)
+
+
+def save_authority(authority: Authority, folder: Path) -> None:
+    """Keep root and key as `root.pem` and `key.pem` (0600) in `folder`.
+
+    The key is written first: a crash in between leaves a key without a certificate, which `load_authority` names.
+
+    Raises:
+        KeyUnavailable: files stand there already, or cannot be written.
+    """
+    try:
+        write_new_file(folder / "key.pem", private_key_pem(authority._key))
+        write_new_file(folder / "root.pem", authority.certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    except FileExistsError as error:
+        raise KeyUnavailable("a certificate authority stands here already", where=str(folder)) from error
+    except OSError as error:
+        raise KeyUnavailable(f"the authority cannot be written: {error.strerror}", where=str(folder)) from error
+
+
+def load_authority(folder: Path) -> Authority:
+    """The authority that `save_authority` kept.
+
+    Raises:
+        KeyUnavailable: missing, unreadable, open to others, or key and certificate do not belong together.
+    """
+    path = folder / "root.pem"
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        names = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+        msp = str(names[0].value)
+    except OSError as error:
+        raise KeyUnavailable(f"the root certificate cannot be read: {error.strerror}", where=str(path)) from error
+    except (ValueError, IndexError) as error:
+        raise KeyUnavailable("this is not a root certificate of Veriframe", where=str(path)) from error
+    key = load_private_key(folder / "key.pem")
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise KeyUnavailable("root certificate and key do not belong together", where=str(folder))
+    return Authority(msp=msp, certificate=certificate, _key=key)
+
+
+def _moment(now_us: int) -> datetime:
+    return datetime.fromtimestamp(now_us // 1_000_000, UTC)
+
+
+def _name(msp: str, common: str, unit: str | None) -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, msp)]
+    if unit is not None:
+        parts.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
+    parts.append(x509.NameAttribute(NameOID.COMMON_NAME, common))
+    return x509.Name(parts)
+
+
+def _issuer_key_id(root: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    key_id = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id)
+
+
+def _usage(*, sign: bool) -> x509.KeyUsage:
+    """Key usage of a leaf (`sign`: signatures) or of a root (certificates and revocation lists)."""
+    return x509.KeyUsage(
+        digital_signature=sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=not sign,
+        crl_sign=not sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
