@@ -97,6 +97,4 @@ def refuse_overwrite(path: Path, *, force: bool) -> None:
         ConfigInvalid: the file exists and `--force` was not given.
     """
     if path.exists() and not force:
-        raise ConfigInvalid(
-            "there is a file already", where=str(path), next_step="choose another name, or add --force"
-        )
+        raise ConfigInvalid("there is a file already", where=str(path), next_step="choose another name, or add --force")
