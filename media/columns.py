@@ -67,3 +67,20 @@ class Columns:
                 digest=bytes(self.side_digests[32 * index : 32 * index + 32]),
                 user=bool(self.side_users[index]),
             )
+
+    def extend(self, other: Columns, *, packets: int) -> None:
+        """Put behind these complete units those of `other`, which began `packets` packets later with nothing open."""
+        first, complete = self.begun, self.complete
+        self.coded += other.coded
+        for mine, theirs in ((self.pts, other.pts), (self.keys, other.keys), (self.inferred, other.inferred)):
+            mine.extend(theirs)
+        self.clean += other.clean
+        self.packets.extend(packets + packet for packet in other.packets)
+        for at, context in other.headers:
+            if not self.headers or self.headers[-1][1] != context:
+                self.headers.append((complete + at, context))
+        self.side_units.extend(first + unit for unit in other.side_units)
+        self.side_digests += other.side_digests
+        self.side_users += other.side_users
+        self.cut += [first + unit for unit in other.cut]
+        self.notes |= other.notes

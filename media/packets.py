@@ -107,7 +107,7 @@ class PacketSource:
         try:
             self._container = av.open(f"file:{os.path.abspath(self._path)}", options=options)
         except (av.error.FFmpegError, ValueError, UnicodeError) as error:
-            raise Malformed("it is no video file that can be read", next_step="check the file") from error
+            raise Malformed("it is not a video file, or is damaged beyond reading") from error
         try:
             self.streams = tuple(_info(stream) for stream in self._container.streams)
             self.stream = self._choose(track)

@@ -1,0 +1,237 @@
+"""Everything that a file tells without decoding, put together: boxes, packets, units, edits, display.
+
+Runs in the media child only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from evidence.errors import Malformed, UnsupportedMedia
+from evidence.records import Display
+from media.columns import Columns
+from media.edits import Edited, edits_of
+from media.footage import Footage, Track
+from media.h264 import StreamFormat
+from media.matroska import SegmentInfo, is_segment, read_segment_info
+from media.mp4 import Movie, MovieTrack, is_movie, read_movie
+from media.samples import Plain, plain_track, read_units
+
+_CODECS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "mp4v": "mpeg4"}
+_PACKET_SIZES = (188, 192, 204)  # of MPEG-TS, alone, with time stamp, with error correction
+
+
+@dataclass(slots=True, kw_only=True)
+class _Found:
+    """What reading a track's packets found, whichever way they were read."""
+
+    container: str
+    codec: str
+    size: tuple[int, int]
+    time_base: tuple[int, int]
+    times: bool
+    columns: Columns
+    stream_format: StreamFormat | None
+    tracks: tuple[Track, ...]
+
+
+def read_footage(path: str, *, track: int | None = None, processes: int = 2, tables: bool = True) -> Footage:
+    """Read the picture track of a file; its name and digest are left for the caller to fill in.
+
+    Args:
+        track: index of the track; None takes the first enabled one.
+        processes: how many may share the work.
+        tables: read MP4 sample tables directly where that is possible; without, the result is the same, only later.
+
+    Raises:
+        Malformed: the file cannot be read.
+        UnsupportedMedia: it can, and holds no pictures that can be examined.
+    """
+    size_bytes = os.path.getsize(path)
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if not head:
+            raise Malformed("the file is empty")
+        movie = read_movie(file) if is_movie(head) else None
+        segment = read_segment_info(file) if is_segment(head) else None
+    notes: set[str] = set()
+    edited = Edited(shown_us=None, hidden=(), preroll=(), retimed=False)
+    if movie is not None:
+        chosen = _choose_in_movie(movie, track, notes)
+        plain = plain_track(path, size_bytes, chosen) if tables else None
+        if plain is not None:
+            found = _by_table(plain, movie, chosen, processes)
+        else:
+            found = _by_packets(path, chosen.index, notes)
+            _take_table_times(found.columns, chosen)
+        found.tracks = _movie_tracks(movie, chosen, found.codec)
+        if movie.truncated:
+            notes.add("truncated")
+        edited = edits_of(movie, chosen, np.array(found.columns.pts, dtype=np.int64))
+    elif segment is not None:
+        found = _by_packets(path, _choose_in_segment(segment, track, notes), notes)
+        if segment.truncated:
+            notes.add("truncated")
+    else:
+        found = _by_packets(path, track, notes)
+    if found.container == "mpegts" and all(size_bytes % size for size in _PACKET_SIZES):
+        found.columns.cut.append(found.columns.begun - 1)
+        notes.add("truncated")
+    return _footage(found, edited, notes, size_bytes)
+
+
+def _choose(candidates: list[tuple[int, bool]], track: int | None, notes: set[str]) -> int:
+    """The track to examine, out of the picture tracks given with their flag "enabled"."""
+    if track is not None:
+        if track not in (index for index, _ in candidates):
+            listed = ", ".join(str(index) for index, _ in candidates) or "none"
+            raise UnsupportedMedia(f"track {track} is not one of its picture tracks ({listed})")
+        return track
+    enabled = [index for index, on in candidates if on] or [index for index, _ in candidates]
+    if not enabled:
+        raise UnsupportedMedia("there is no moving picture in it")
+    if len(enabled) > 1:
+        notes.add("several_video_tracks")
+    return enabled[0]
+
+
+def _choose_in_movie(movie: Movie, track: int | None, notes: set[str]) -> MovieTrack:
+    videos = [each for each in movie.tracks if each.kind == "video" and not each.chapters]
+    index = _choose([(each.index, each.enabled) for each in videos], track, notes)
+    chosen = next(each for each in videos if each.index == index)
+    if any(entry.encrypted for entry in chosen.used_entries):
+        raise UnsupportedMedia("its pictures are encrypted", next_step="examine the file before encryption")
+    if any(entry.external for entry in chosen.used_entries):
+        raise UnsupportedMedia("its pictures stand in another file", next_step="ask for a file that holds them itself")
+    if len(chosen.used_entries) > 1:
+        notes.add("several_sample_descriptions")
+    return chosen
+
+
+def _choose_in_segment(segment: SegmentInfo, track: int | None, notes: set[str]) -> int:
+    videos = [each for each in segment.tracks if each.kind == "video"]
+    index = _choose([(each.index, each.enabled) for each in videos], track, notes)
+    if next(each for each in videos if each.index == index).encrypted:
+        raise UnsupportedMedia("its pictures are encrypted", next_step="examine the file before encryption")
+    if segment.ordered_editions:
+        notes.add("ordered_editions")
+    if segment.linked:
+        notes.add("linked_segments")
+    return index
+
+
+def _by_table(plain: Plain, movie: Movie, chosen: MovieTrack, processes: int) -> _Found:
+    columns, reader = read_units(plain, processes=processes)
+    entry = chosen.used_entries[0]
+    return _Found(
+        container="mov" if movie.quicktime else "mp4",
+        codec=plain.codec,
+        size=(entry.width, entry.height),
+        time_base=(1, chosen.timescale),
+        times=True,
+        columns=columns,
+        stream_format=reader.stream_format,
+        tracks=(),
+    )
+
+
+def _by_packets(path: str, track: int | None, notes: set[str]) -> _Found:
+    # Loading PyAV takes as long as reading minutes of footage by its table.
+    from media.packets import PacketSource
+    from media.units import UnitAssembler
+
+    with PacketSource(path, track=track) as source:
+        assembler = UnitAssembler(source.codec, source.header, annex_b=source.annex_b)
+        try:
+            for packet in source.packets():
+                assembler.take(packet)
+        except Malformed:
+            # What could be read up to here is examined; the note says that there was more.
+            if not assembler.columns.begun:
+                raise
+            notes.add("truncated")
+        assembler.finish()
+        if track is None and source.several:
+            notes.add("several_video_tracks")
+        return _Found(
+            container=source.container,
+            codec=source.codec,
+            size=(source.width, source.height),
+            time_base=source.time_base,
+            times=source.times,
+            columns=assembler.columns,
+            stream_format=assembler.stream_format,
+            tracks=tuple(
+                Track(index=info.index, kind=info.kind, codec=info.codec, examined=info.index == source.stream.index)
+                for info in source.streams
+            ),
+        )
+
+
+def _movie_tracks(movie: Movie, chosen: MovieTrack, codec: str) -> tuple[Track, ...]:
+    tracks = []
+    for each in movie.tracks:
+        form = each.entries[0].format if each.entries else ""
+        examined = each.index == chosen.index
+        tracks.append(
+            Track(
+                index=each.index,
+                kind="cover" if each.chapters and each.kind == "video" else each.kind,
+                codec=codec if examined else _CODECS.get(form, form.strip()),
+                examined=examined,
+            )
+        )
+    behind = range(len(movie.tracks), len(movie.tracks) + movie.covers)
+    return (*tracks, *(Track(index=index, kind="cover", codec="", examined=False) for index in behind))
+
+
+def _take_table_times(columns: Columns, chosen: MovieTrack) -> None:
+    """Put the table's own times in place of the demultiplexer's, which moves all of them where offsets are negative."""
+    samples = chosen.samples
+    if samples is None:
+        return
+    times = samples.pts[samples.sizes > 0].tolist()
+    for unit, packet in enumerate(columns.packets):
+        if packet < len(times):
+            columns.pts[unit] = times[packet]
+
+
+def _footage(found: _Found, edited: Edited, notes: set[str], size_bytes: int) -> Footage:
+    columns, said = found.columns, found.stream_format
+    if not columns.begun:
+        raise UnsupportedMedia("there is not one picture in it")
+    ends = {0, columns.begun - 1}
+    if set(columns.cut) - ends:
+        notes.add("damaged_packet")
+    stream_display = Display(sar=said.sar or (1, 1), colour=said.colour) if said else Display()
+    return Footage(
+        name="",
+        size_bytes=size_bytes,
+        sha256=b"",
+        container=found.container,
+        codec=found.codec,
+        width=said.width if said else found.size[0],
+        height=said.height if said else found.size[1],
+        time_base=found.time_base,
+        times=found.times,
+        coded=bytes(columns.coded),
+        pts=columns.pts,
+        keys=bytes(columns.keys),
+        inferred=bytes(columns.inferred),
+        clean=bytes(columns.clean),
+        headers=tuple(columns.headers),
+        sides=tuple(dict.fromkeys(columns.sides())),
+        cut=tuple(sorted(ends & set(columns.cut))),
+        shown_us=edited.shown_us,
+        hidden=edited.hidden,
+        preroll=edited.preroll,
+        edits_retimed=edited.retimed,
+        display=stream_display,
+        stream_display=stream_display,
+        display_stated=frozenset(),
+        tracks=found.tracks,
+        notes=tuple(sorted(notes | columns.notes)),
+    )
