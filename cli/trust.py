@@ -1,0 +1,114 @@
+"""`veriframe trust`: what others are asked to believe, and what a trust file says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.console import raw, remark, result
+from cli.options import (
+    ConfigOption,
+    ForceOption,
+    HomeOption,
+    JsonOption,
+    examples,
+    make_app,
+    opened,
+    refuse_overwrite,
+)
+
+if TYPE_CHECKING:
+    from evidence.trust import Trust
+
+app = make_app("What others are asked to trust.")
+
+
+@app.command(
+    epilog=examples(
+        "veriframe trust export -o trust.json", "veriframe trust export --single-operator -o trust-one.json"
+    )
+)
+def export(
+    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to; else stdout.")] = None,
+    single_operator: Annotated[
+        bool,
+        typer.Option(
+            "--single-operator", help="State that one operator's word is enough; without it a witness must be."
+        ),
+    ] = False,
+    force: ForceOption = False,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write a trust file for this home's ledger, for examiners to compare and to keep apart from the evidence."""
+    from cli.acting import genesis_of
+
+    at, _ = opened(home, config, writing=False)
+    trust = home_trust(genesis_of(at), single_operator=single_operator)
+    data = trust.canonical()
+    if out is None:
+        raw(data.decode("ascii"))
+    else:
+        refuse_overwrite(out, force=force)
+        out.write_bytes(data)
+        result(f"{out}", f"sha256 {trust.digest.hex()}")
+    if not single_operator:
+        remark(
+            "Without a witness this file leads to UNTRUSTED_PROOF: one operator keeps the ledger. "
+            "Who accepts that operator's word alone says so with --single-operator."
+        )
+
+
+@app.command(epilog=examples("veriframe trust show trust.json", "veriframe trust show trust.json --json"))
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="A trust file.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say in words whom a trust file believes. Compare its sha256 with what the issuer published."""
+    from evidence.trust import parse_trust
+
+    trust = parse_trust(file.read_bytes())
+    if as_json:
+        raw(json.dumps({"sha256": trust.digest.hex(), **json.loads(trust.canonical())}, indent=2) + "\n")
+        return
+    result(f"sha256 {trust.digest.hex()}", *_words(trust))
+
+
+def home_trust(genesis: object, *, single_operator: bool) -> Trust:
+    """What believing this ledger's own operator means, as a trust file."""
+    from evidence.genesis import Genesis
+    from evidence.trust import EmbeddedTrust
+    from verifier.court import own_word
+
+    assert isinstance(genesis, Genesis)
+    trust = own_word(genesis)
+    ledgers = (
+        replace(each, single_operator=single_operator) for each in trust.ledgers if isinstance(each, EmbeddedTrust)
+    )
+    return replace(trust, ledgers=tuple(ledgers))
+
+
+def _words(trust: Trust) -> list[str]:
+    from evidence.trust import EmbeddedTrust
+
+    lines: list[str] = []
+    for ledger in trust.ledgers:
+        lines.append(f"ledger {ledger.id}")
+        if isinstance(ledger, EmbeddedTrust):
+            lines += [f"  operator {key.text}" for key in ledger.operators]
+            lines += [f"  witness  {key.text}" for key in ledger.witnesses]
+            alone = "enough" if ledger.single_operator else "not enough"
+            lines.append(f"  quorum of witnesses {ledger.quorum}; the operator's word alone is {alone}")
+        else:
+            lines.append(f"  chaincode {ledger.chaincode}; organisations {', '.join(ledger.msps)}")
+            lines.append(
+                f"  endorsed by all of {', '.join(ledger.endorse_all)}, any of {', '.join(ledger.endorse_any)}"
+            )
+    counts = (("timestamp roots", trust.timestamp_roots), ("issuers", trust.issuers), ("revocations", trust.revoked))
+    lines += [f"{len(members)} {name}" for name, members in counts if members]
+    lines += [f"checkpoint seen: {each.ledger} at height {each.height}" for each in trust.checkpoints]
+    return lines
