@@ -158,8 +158,8 @@ def _check_addresses(ip: str, location: str, *, private: bool) -> None:
             raise Malformed("address and location of a private camera are commitments: 64 hexadecimal digits")
         return
     try:
-        written = str(ipaddress.ip_address(ip))
+        usual = "%" not in ip and str(ipaddress.ip_address(ip)) == ip
     except ValueError:
-        written = ""
-    if written != ip or "%" in ip:
+        usual = False
+    if not usual:
         raise Malformed("'ip' is not an IPv4 or IPv6 address in its usual spelling")

@@ -151,10 +151,10 @@ class _Check:
             assert isinstance(position, int)
             self._state[key] = (height, position, sha256(value))
             self._history += 1
-            row = self._connection.execute(
+            filed = self._connection.execute(
                 "SELECT 1 FROM history WHERE key=? AND height=? AND position=?", (key, height, position)
             ).fetchone()
-            if row is None:
+            if filed is None:
                 yield Problem(where=f"history {key}", detail=f"transaction {height}/{position} is missing")
             if key.startswith("key/"):
                 self._note_participant(key, value)
