@@ -12,10 +12,10 @@ from chaincode.table import TABLE
 from evidence.canonical import canonical, parse_canonical
 from evidence.errors import ConfigInvalid
 from evidence.genesis import Genesis
+from sdk.acting import act_as
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
-from sdk.keys import load_key
-from sdk.ledger import Committed, EmbeddedLedger, LedgerReader, open_ledger, read_ledger
+from sdk.ledger import Committed, EmbeddedLedger, LedgerReader, read_ledger
 from sdk.people import People
 
 
@@ -54,8 +54,7 @@ def _identities(home: Home) -> list[Identity]:
 @contextmanager
 def ledger_as(home: Home, identity: Identity) -> Iterator[EmbeddedLedger]:
     """The home's ledger, open for transactions of `identity`."""
-    url = f"sqlite:///{home.ledger}"
-    ledger = open_ledger(url, identity=identity, operator=load_key(home.operator_key), clock=now_us)
+    ledger = act_as(home, identity.name, now=now_us)
     try:
         yield ledger
     finally:
@@ -65,7 +64,7 @@ def ledger_as(home: Home, identity: Identity) -> Iterator[EmbeddedLedger]:
 @contextmanager
 def reading(home: Home) -> Iterator[LedgerReader]:
     """The home's ledger for looking only: a private copy, so that nothing in the home changes."""
-    with snapshot(home) as copy, read_ledger(f"sqlite:///{copy.ledger}") as reader:
+    with snapshot(home) as copy, read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:
         yield reader
 
 

@@ -5,6 +5,7 @@ Consoles are made when first used, so that `--version` and `--json` never pay fo
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+PLAIN_COLUMNS = 240  # tables in a pipe are as wide as they need to be
 PLAIN_INTERVAL_S = 10.0  # how often progress is written where there is no terminal
 
 Report = Callable[[float, str], None]
@@ -26,7 +28,8 @@ def stdout() -> Console:
     """The console of the result; honours NO_COLOR and writes no control sequence into a pipe."""
     from rich.console import Console
 
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False, markup=False)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_COLUMNS
+    return Console(width=width, soft_wrap=not sys.stdout.isatty(), highlight=False, emoji=False, markup=False)
 
 
 @cache

@@ -40,6 +40,7 @@ def register(
     from cli.acting import call, now_us
     from sdk.authority import load_authority
     from sdk.identities import create_identity, identity_names
+    from sdk.init import ORGANISATIONS
 
     if role not in ROLES:
         raise ConfigInvalid(f"there is no role {role!r}", next_step=f"one of {', '.join(ROLES)}")
@@ -57,7 +58,7 @@ def register(
     attributes = {place: value for place, value in places.items() if value is not None}
     if name in identity_names(at.identities):
         raise ConfigInvalid(f"there is an identity {name} in this home already", next_step="choose another name")
-    authority = load_authority(at.authorities / organisation)
+    authority = load_authority(at.authorities / ORGANISATIONS[organisation])
     made = create_identity(at.identities, name, authority, role=role, attributes=attributes, now_us=now_us())
     members: dict[str, object] = {"participant": name, "key": made.key_id, "role": role, **attributes}
     ends_us = moment_us(until, option="--until")

@@ -34,7 +34,7 @@ def list_store(
 
     at, settings = opened(home, config, writing=False)
     store = _store(at, settings)
-    rows = [_row(store, key) for key in store.list("proof") if camera in (None, key.split("/")[1])]
+    rows = [_row(store, key) for key in _keys(store, "proof") if camera in (None, key.split("/")[1])]
     if as_json:
         raw(json.dumps({"segments": rows}, indent=2) + "\n")
         return
@@ -77,17 +77,18 @@ def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOpti
     """Check every file of the store and every block of the ledger. Changes nothing; exit code 1 if damaged."""
     from sdk.home import snapshot
     from sdk.ledger import check_ledger
+    from sdk.store import AREAS
 
     at, settings = opened(home, config, writing=False)
     store = _store(at, settings)
     problems: list[str] = []
     with progress("checking", quiet=as_json) as report:
-        keys = [key for area in ("objects", "proof", "batches", "rings") for key in store.list(area)]
+        keys = [key for area in AREAS for key in _keys(store, area)]
         for number, key in enumerate(keys):
             problems += _problems_of(store, key)
             report((number + 1) / (len(keys) + 1), key)
         problems += _missing_media(store)
-        problems += [f"{name}: no file of the store" for area in ("objects", "proof") for name in store.strangers(area)]
+        problems += [f"{name}: no file of the store" for area in AREAS for name in _strangers(store, area)]
         with snapshot(at) as copy:
             problems += [f"ledger: {problem}" for problem in check_ledger(copy.ledger)]
     if as_json:
@@ -134,7 +135,7 @@ def _missing_media(store: FileStore) -> Iterator[str]:
     from evidence.records import SegmentRecord
     from sdk.store import get_bytes, object_key
 
-    for key in store.list("proof"):
+    for key in _keys(store, "proof"):
         try:
             record = parse_proof_file(get_bytes(store, key, limit=MAX_PROOF_FILE_BYTES)).record
         except VeriframeError:
@@ -152,9 +153,9 @@ def reindex(home: HomeOption = None, config: ConfigOption = None) -> None:
 
     at, settings = opened(home, config, writing=True)
     store = _store(at, settings)
-    total = max(1, sum(1 for _ in store.list("proof")))
+    total = max(1, len(_keys(store, "proof")))
     done = 0
-    with progress("indexing") as report, read_ledger(f"sqlite:///{at.ledger}") as reader:
+    with progress("indexing") as report, read_ledger(f"sqlite:///{at.ledger.absolute()}") as reader:
 
         def told(key: str) -> None:
             nonlocal done
@@ -171,3 +172,12 @@ def _store(home: Home, settings: Settings) -> FileStore:
     from sdk.store import open_store
 
     return open_store(settings.store.url, base=home.path, writing=False)
+
+
+def _keys(store: FileStore, area: str) -> list[str]:
+    """Keys of an area; none before anything was stored."""
+    return list(store.list(area)) if (store.folder / area).is_dir() else []
+
+
+def _strangers(store: FileStore, area: str) -> list[str]:
+    return list(store.strangers(area)) if (store.folder / area).is_dir() else []
