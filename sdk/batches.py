@@ -66,6 +66,12 @@ class Batches:
     def mark_refused(self, batch: BatchRow, reason: str) -> None:
         self._fill("UPDATE sealed SET refused=? WHERE batch=? AND anchored_at_us IS NULL", (reason, batch.number))
 
+    def dissolve(self, batch: BatchRow) -> None:
+        """Give the rows of a batch back, because the ledger holds another batch of this number, made elsewhere."""
+        with transaction(self._db, self._path, _WHAT):
+            self._db.execute("UPDATE sealed SET batch=NULL WHERE batch=? AND anchored_at_us IS NULL", (batch.number,))
+            self._db.execute("DELETE FROM batches WHERE number=? AND anchored_at_us IS NULL", (batch.number,))
+
     def _batches(self, condition: str, values: tuple[object, ...]) -> list[BatchRow]:
         with translated(self._path, _WHAT):
             found = self._db.execute(

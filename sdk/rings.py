@@ -29,7 +29,7 @@ SUITE = "x25519-hkdf-sha256-aes-256-gcm"
 MIN_RECIPIENTS = 2  # one lost key must not lose the footage
 MAX_RECIPIENTS = 1000
 _WRAPPED_BYTES = 32 + KEY_BYTES + 16  # X25519 share, key, tag
-_MAX_RING_BYTES = 1 << 20
+MAX_RING_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def rewrap(ring: Ring, key: X25519PrivateKey, *, add: Iterable[Recipient] = (), 
 
 def parse_ring(data: bytes) -> Ring:
     """Read a ring file. Raises Malformed."""
-    f = Fields(parse_canonical(data, "key ring", limit=_MAX_RING_BYTES), "key ring", ("type", "opens", "suite", "keys"))
+    f = Fields(parse_canonical(data, "key ring", limit=MAX_RING_BYTES), "key ring", ("type", "opens", "suite", "keys"))
     f.const("type", RING_TYPE)
     f.choice("suite", (SUITE,))
     wrapped: dict[str, bytes] = {}

@@ -1,12 +1,13 @@
-"""What the spool keeps, as plain data, and the two checks that a record must pass to be kept."""
+"""What the spool keeps, as plain data; what a record must pass to be kept, and a row to be sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.blocks import SignedBlock, block_of
+from evidence.blocks import SignedBlock, block_of, parse_block
 from evidence.errors import Malformed, Refused
+from evidence.proof_file import ProofFile, parse_proof_file
 from evidence.records import GapRecord, Record, SegmentRecord
 
 
@@ -79,6 +80,11 @@ class Row:
     batch: int | None
     refused: str | None
 
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.camera} {self.chain}-{self.sequence}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
@@ -140,3 +146,27 @@ def check_continues(record: Record, state: ChainState | None) -> ChainState:
     if state.opens_with_gap and not (isinstance(record, GapRecord) and record.cause == "state_lost"):
         raise Refused("a later chain of a live camera begins with a gap `state_lost`", reason="conflict", where=where)
     return state
+
+
+def examine_row(row: Row) -> tuple[ProofFile, SignedBlock]:
+    """Proof file and block of a row, if the row still is what was sealed.
+
+    Raises:
+        Malformed: a column was changed, or the parts no longer belong together.
+    """
+    if row.proof is None:
+        raise Malformed("the spool's row has lost its proof file", where=row.name)
+    signed = row_block(row)
+    proof = parse_proof_file(row.proof)
+    if proof.record.digest != row.record_sha256 or proof.signed != signed:
+        raise Malformed("the spool's row was changed: its proof file belongs to another block", where=row.name)
+    return proof, signed
+
+
+def row_block(row: Row) -> SignedBlock:
+    """The signed block of a row. Raises Malformed: it does not stand in its own slot."""
+    block = parse_block(row.block)
+    named = (block.camera, block.chain, block.sequence, block.record)
+    if named != (row.camera, row.chain, row.sequence, row.record_sha256):
+        raise Malformed("the spool's row was changed: its block names another slot or record", where=row.name)
+    return SignedBlock(block=block, signature=row.signature)

@@ -310,9 +310,13 @@ class Spool:
             ).fetchone()
         return None if found is None else bytes(found[0])
 
-    def mark_refused(self, number: int, reason: str) -> None:
-        """Keep why the ledger or a check turned this row down; it stays pending, the next drain tries it again."""
-        self._fill("UPDATE sealed SET refused=? WHERE number=? AND anchored_at_us IS NULL", (reason, number))
+    def mark_refused(self, numbers: Sequence[int], reason: str) -> None:
+        """Keep why the ledger or a check turned these rows down; they stay pending, the next drain tries them again."""
+        with transaction(self._db, self._path, _WHAT):
+            self._db.executemany(
+                "UPDATE sealed SET refused=? WHERE number=? AND anchored_at_us IS NULL",
+                [(reason, number) for number in numbers],
+            )
 
     def refused(self) -> list[Row]:
         """Rows that stay pending for a stated reason."""

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from evidence.blocks import block_of, sign_block
+from evidence.canonical import canonical
 from evidence.digests import sha256
 from evidence.keys import PrivateKeySigner
 from evidence.leaves import unit_root
 from evidence.merkle import EMPTY_ROOT
 from evidence.proof_file import ProofFile, write_proof_file
 from evidence.records import Clock, Display, GapRecord, HeaderAt, Media, SegmentRecord, Tree, Units
+from sdk.acting import act_as, enrol_demo_camera
+from sdk.home import Home, open_home
+from sdk.index import Index
+from sdk.init import init_home
+from sdk.keys import load_key
+from sdk.ledger import EmbeddedLedger
+from sdk.shipper import Shipper
 from sdk.spool import ChainState, Sealed, Spool
+from sdk.store import FileStore
 
 START_US = 1_761_993_600_000_000
 UNITS = 5
@@ -109,3 +120,49 @@ def make_recorder() -> Callable[..., Recorder]:
 def spool(tmp_path: Path, clock: Ticking) -> Iterator[Spool]:
     with Spool(tmp_path / "spool", now=clock) as opened:
         yield opened
+
+
+@dataclass(slots=True)
+class Site:
+    """A demo home with an approved camera `gate-1`, its spool, store, index and the ledger as the recorder sees it."""
+
+    home: Home
+    spool: Spool
+    store: FileStore
+    index: Index
+    ledger: EmbeddedLedger
+    recorder: Recorder
+    clock: Ticking
+
+    def shipper(self, **options: Any) -> Shipper:
+        return Shipper(self.spool, self.store, self.ledger, **{"index": self.index, **options})
+
+    def as_manager(self, function: str, **arguments: str) -> None:
+        ledger = act_as(self.home, "manager", now=self.clock)
+        ledger.submit(function, canonical(arguments))
+        ledger.close()
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; tests get copies."""
+    clock = Ticking()
+    path = tmp_path_factory.mktemp("demo") / "home"
+    home = init_home(path, demo=True, now=clock).home
+    enrol_demo_camera(home, "gate-1", ip="10.0.4.17", now=clock)
+    return path
+
+
+@pytest.fixture
+def site(demo_home: Path, tmp_path: Path) -> Iterator[Site]:
+    shutil.copytree(demo_home, tmp_path / "home")
+    clock = Ticking(now_us=START_US + 60_000_000)
+    home = open_home(tmp_path / "home")
+    with Spool(home.spool, now=clock) as spool, Index(home.index) as index:
+        ledger = act_as(home, "recorder", now=clock)
+        recorder = Recorder(signer=load_key(home.device_key("gate-1")))
+        yield Site(
+            home=home, spool=spool, store=FileStore(home.store), index=index, ledger=ledger, recorder=recorder,
+            clock=clock,
+        )  # fmt: skip
+        ledger.close()

@@ -115,7 +115,7 @@ def test_the_two_facts_are_independent_and_the_first_answer_stays(spool: Spool, 
 
 def test_a_refused_row_stays_pending_with_its_reason(spool: Spool, recorder: Any) -> None:
     recorder.record(spool, 2)
-    spool.mark_refused(spool.unstored()[0].number, "the camera is suspended")
+    spool.mark_refused([spool.unstored()[0].number], "the camera is suspended")
     assert [(row.sequence, row.refused) for row in spool.refused()] == [(0, "the camera is suspended")]
     assert len(spool.unanchored()) == 2
     spool.mark_anchored([spool.unstored()[0].number], b"receipt")

@@ -1,0 +1,104 @@
+"""Acting in a home as one of its identities, and enrolling a camera as two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evidence.canonical import canonical
+from evidence.digests import to_base64
+from evidence.errors import ConfigInvalid
+from evidence.registry import (
+    ACTIVE,
+    PROPOSED,
+    CameraEntry,
+    ParticipantEntry,
+    parse_camera_entry,
+    parse_participant_entry,
+)
+from sdk.anchoring import Registry
+from sdk.home import Home
+from sdk.identities import load_identity
+from sdk.init import DEMO_CONTROL_ROOM, DEMO_SITE, MANAGER, OPERATOR
+from sdk.keys import load_key, load_or_create_key
+from sdk.ledger import EmbeddedLedger, open_ledger
+
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What enrolling did; `entry` is the camera's entry in force."""
+
+    entry: CameraEntry
+    proposed: bool
+    approved: bool
+
+
+def act_as(home: Home, name: str, *, now: Callable[[], int]) -> EmbeddedLedger:
+    """The home's ledger, acting as the identity `name`. Close it after use.
+
+    Raises:
+        ConfigInvalid: no such identity. KeyUnavailable: its key, or the ledger's, cannot be used.
+    """
+    return open_ledger(
+        f"sqlite:///{home.ledger.absolute()}",
+        identity=load_identity(home.identities, name),
+        operator=load_key(home.operator_key),
+        clock=now,
+    )
+
+
+def camera_entry(registry: Registry, camera: str) -> CameraEntry | None:
+    """The entry in force of a camera, None where the ledger does not know it."""
+    newest = max(registry.entries(f"camera/{camera}/"), key=lambda entry: entry.key, default=None)
+    return None if newest is None else parse_camera_entry(newest.value)
+
+
+def participant_entry(registry: Registry, participant: str) -> ParticipantEntry | None:
+    """The entry in force of a participant, None where the ledger does not know it."""
+    newest = max(registry.entries(f"participant/{participant}/"), key=lambda entry: entry.key, default=None)
+    return None if newest is None else parse_participant_entry(newest.value)
+
+
+def enrol_demo_camera(home: Home, camera: str, *, ip: str = "127.0.0.1", now: Callable[[], int]) -> Enrolment:
+    """Propose a camera as the demo's operator and approve it as its manager; what is done already is not done again.
+
+    Raises:
+        ConfigInvalid: no demo home: there two people do this, each with their own command.
+        Refused: the camera was rejected, suspended or retired.
+    """
+    if not home.demo:
+        raise ConfigInvalid(
+            "only a demo home enrols cameras by itself",
+            where=str(home.path),
+            next_step=f"as operator: veriframe camera propose {camera}; as manager: veriframe camera approve {camera}",
+        )
+    operator, manager = act_as(home, OPERATOR, now=now), act_as(home, MANAGER, now=now)
+    try:
+        entry = camera_entry(operator.reader, camera)
+        proposed = entry is None
+        if entry is None:
+            device = load_or_create_key(home.device_key(camera))
+            operator.submit(
+                "propose_camera",
+                canonical(
+                    {
+                        "camera": camera, "site": DEMO_SITE, "control_room": DEMO_CONTROL_ROOM, "ip": ip,
+                        **dict.fromkeys(("make", "model", "serial", "firmware", "hardware_address"), NOT_STATED),
+                        "location": NOT_STATED, "specification": NOT_STATED, "key_custody": "file",
+                        "device_key": to_base64(device.public_key.spki),
+                    }
+                ),
+            )  # fmt: skip
+            entry = camera_entry(operator.reader, camera)
+        approved = entry is not None and entry.status == PROPOSED
+        if entry is None or entry.status != ACTIVE:
+            # Anything but PROPOSED is refused by the contract, in its own words.
+            manager.submit("approve_camera", canonical({"camera": camera}))
+            entry = camera_entry(operator.reader, camera)
+        assert entry is not None  # it has just been approved
+        return Enrolment(entry=entry, proposed=proposed, approved=approved)
+    finally:
+        operator.close()
+        manager.close()

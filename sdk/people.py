@@ -1,0 +1,98 @@
+"""Openings: the texts behind the commitments on the ledger. They stand here and nowhere else, so back this file up.
+
+The ledger keeps SHA-256(salt, text) of reasons, purposes and names for ever and shows it to everybody; who may know the
+text is shown salt and text from here and can check them.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from evidence.commitments import text_commitment
+from evidence.errors import ConfigInvalid, Malformed
+from sdk.database import open_database, transaction, translated
+
+SALT_BYTES = 32
+MAX_TEXT_BYTES = 4096
+_WHAT = "the file of openings"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE openings(
+  commitment BLOB PRIMARY KEY, salt BLOB NOT NULL, text TEXT NOT NULL, subject TEXT NOT NULL, made_us INTEGER NOT NULL)
+  STRICT, WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A text and what proves that it is the one committed to; `subject` says about whom or what."""
+
+    commitment: bytes
+    salt: bytes
+    text: str
+    subject: str
+
+
+class People:
+    """The file `people.db` of a home."""
+
+    def __init__(self, path: Path, *, now: Callable[[], int]) -> None:
+        """Open or make it. Raises ConfigInvalid, Malformed, SpoolFull as `open_database` does."""
+        self._path = path
+        self._now = now
+        self._db = open_database(path, schema=_SCHEMA, version=_VERSION, what=_WHAT)
+
+    def __enter__(self) -> People:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def commit(self, text: str, *, subject: str, random: Callable[[int], bytes] = os.urandom) -> bytes:
+        """Keep `text` and give its commitment, 32 bytes, for the ledger.
+
+        The opening is durable before this returns: a commitment on the ledger without its text could never be read.
+
+        Raises:
+            ConfigInvalid: empty or longer than 4 KiB.
+        """
+        normal = unicodedata.normalize("NFC", text)
+        try:
+            size_bytes = len(normal.encode("utf-8"))
+        except UnicodeEncodeError as error:
+            raise ConfigInvalid("the text holds characters that are not Unicode text", where=subject) from error
+        if not normal.strip() or size_bytes > MAX_TEXT_BYTES:
+            raise ConfigInvalid(f"a reason or purpose has 1 to {MAX_TEXT_BYTES} bytes of text", where=subject)
+        salt = random(SALT_BYTES)
+        commitment = text_commitment(salt, normal)
+        with transaction(self._db, self._path, _WHAT):
+            self._db.execute(
+                "INSERT INTO openings VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING",
+                (commitment, salt, normal, subject, self._now()),
+            )
+        return commitment
+
+    def opening(self, commitment: bytes) -> Opening | None:
+        """The text behind a commitment, None where this file does not hold it.
+
+        Raises:
+            Malformed: salt and text kept here are not what was committed to: the file was edited.
+        """
+        with translated(self._path, _WHAT):
+            found = self._db.execute(
+                "SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,)
+            ).fetchone()
+        if found is None:
+            return None
+        salt, text, subject = bytes(found[0]), str(found[1]), str(found[2])
+        if text_commitment(salt, text) != commitment:
+            raise Malformed("the kept text is not the one that was committed to", where=f"{self._path}: {subject}")
+        return Opening(commitment=commitment, salt=salt, text=text, subject=subject)
