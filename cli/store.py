@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from sdk.home import Home
     from sdk.settings import Settings
     from sdk.store import FileStore
+
+_DAMAGE = ("corrupt", "missing")  # other findings of a check are worth a look and no damage
 
 app = make_app("List, check and index what is kept.")
 
@@ -75,74 +75,25 @@ def _row(store: FileStore, key: str) -> dict[str, object]:
 @app.command(epilog=examples("veriframe store fsck", "veriframe store fsck --json"))
 def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check every file of the store and every block of the ledger. Changes nothing; exit code 1 if damaged."""
+    from cli.acting import reading
+    from sdk.fsck import check_store
     from sdk.home import snapshot
     from sdk.ledger import check_ledger
-    from sdk.store import AREAS
 
     at, settings = opened(home, config, writing=False)
     store = _store(at, settings)
-    problems: list[str] = []
-    with progress("checking", quiet=as_json) as report:
-        keys = [key for area in AREAS for key in _keys(store, area)]
-        for number, key in enumerate(keys):
-            problems += _problems_of(store, key)
-            report((number + 1) / (len(keys) + 1), key)
-        problems += _missing_media(store)
-        problems += [f"{name}: no file of the store" for area in AREAS for name in _strangers(store, area)]
-        with snapshot(at) as copy:
-            problems += [f"ledger: {problem}" for problem in check_ledger(copy.ledger)]
+    with progress("checking", quiet=as_json) as report, snapshot(at) as copy:
+        damage = [f"ledger: {problem}" for problem in check_ledger(copy.ledger)]
+        with reading(at) as reader:
+            found = list(check_store(store, reader, progress=report)) if _has_any(store) else []
+    damage += [str(problem) for problem in found if problem.kind in _DAMAGE]
+    remarks = [f"{problem} ({problem.kind})" for problem in found if problem.kind not in _DAMAGE]
     if as_json:
-        raw(json.dumps({"sound": not problems, "files": len(keys), "problems": problems}, indent=2) + "\n")
+        raw(json.dumps({"sound": not damage, "damage": damage, "remarks": remarks}, indent=2) + "\n")
     else:
-        result("DAMAGED" if problems else "SOUND", f"{len(keys)} files and the ledger checked", *problems)
-    if problems:
+        result("DAMAGED" if damage else "SOUND", *damage, *remarks)
+    if damage:
         raise typer.Exit(INTERNAL)
-
-
-def _problems_of(store: FileStore, key: str) -> Iterator[str]:
-    """What is wrong with one stored file, by its area's own rule."""
-    checks: dict[str, Callable[[FileStore, str], str | None]] = {"objects": _object_problem, "proof": _proof_problem}
-    check = checks.get(key.split("/")[0])
-    found = check(store, key) if check is not None else None
-    if found is not None:
-        yield f"{key}: {found}"
-
-
-def _object_problem(store: FileStore, key: str) -> str | None:
-    digest = hashlib.sha256()
-    with store.get(key) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return None if key == f"objects/{digest.hexdigest()}" else "its bytes are not what its name says"
-
-
-def _proof_problem(store: FileStore, key: str) -> str | None:
-    from evidence.proof_file import MAX_PROOF_FILE_BYTES, mismatch, parse_proof_file
-    from sdk.store import get_bytes, proof_key
-
-    try:
-        proof = parse_proof_file(get_bytes(store, key, limit=MAX_PROOF_FILE_BYTES))
-    except VeriframeError as error:
-        return error.detail
-    if key != proof_key(proof.record.camera, proof.record.chain, proof.record.sequence):
-        return "it stands under another slot's name"
-    found = mismatch(proof)
-    return f"its parts do not belong together ({found})" if found else None
-
-
-def _missing_media(store: FileStore) -> Iterator[str]:
-    from evidence.proof_file import MAX_PROOF_FILE_BYTES, parse_proof_file
-    from evidence.records import SegmentRecord
-    from sdk.store import get_bytes, object_key
-
-    for key in _keys(store, "proof"):
-        try:
-            record = parse_proof_file(get_bytes(store, key, limit=MAX_PROOF_FILE_BYTES)).record
-        except VeriframeError:
-            continue  # said already
-        media = record.media if isinstance(record, SegmentRecord) else None
-        if media is not None and not store.exists(object_key(media.object)):
-            yield f"{key}: its footage, {object_key(media.object)}, is not here"
 
 
 @app.command(epilog=examples("veriframe store reindex", "veriframe store reindex --home evidence"))
@@ -152,7 +103,7 @@ def reindex(home: HomeOption = None, config: ConfigOption = None) -> None:
     from sdk.ledger import read_ledger
 
     at, settings = opened(home, config, writing=True)
-    store = _store(at, settings)
+    store = _store(at, settings, writing=True)
     total = max(1, len(_keys(store, "proof")))
     done = 0
     with progress("indexing") as report, read_ledger(f"sqlite:///{at.ledger.absolute()}") as reader:
@@ -168,16 +119,16 @@ def reindex(home: HomeOption = None, config: ConfigOption = None) -> None:
         remark("What is named above was left out; `veriframe store fsck` says more.")
 
 
-def _store(home: Home, settings: Settings) -> FileStore:
+def _store(home: Home, settings: Settings, *, writing: bool = False) -> FileStore:
     from sdk.store import open_store
 
-    return open_store(settings.store.url, base=home.path, writing=False)
+    return open_store(settings.store.url, base=home.path, writing=writing)
+
+
+def _has_any(store: FileStore) -> bool:
+    """Whether anything was ever stored: the folders are made by the first to write."""
+    return (store.folder / "proof").is_dir()
 
 
 def _keys(store: FileStore, area: str) -> list[str]:
-    """Keys of an area; none before anything was stored."""
-    return list(store.list(area)) if (store.folder / area).is_dir() else []
-
-
-def _strangers(store: FileStore, area: str) -> list[str]:
-    return list(store.strangers(area)) if (store.folder / area).is_dir() else []
+    return list(store.list(area)) if _has_any(store) else []
