@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from evidence import merkle
-from evidence.batches import Batch, leaf_hashes, parse_batch
-from evidence.blocks import Block, SignedBlock, block_from_json, parse_signed_block, slot_key
-from evidence.canonical import parse_canonical
+from evidence.batches import parse_batch
+from evidence.blocks import Block, SignedBlock, parse_signed_block, slot_key
 from evidence.errors import Malformed
+from evidence.leaf_list import parse_leaf_list
 from evidence.proof_file import ProofFile, mismatch, parse_proof_file
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import SOUND, Anchor, Judgement, ReceiptJudge, Standing, broken
 from verifier.check_registry import RegistryJudge, worst
-
-MAX_LEAF_LIST_BYTES = 256 << 20
 
 _MISMATCH: Mapping[str, str] = MappingProxyType(
     {
@@ -33,7 +30,7 @@ class Judged:
     """One slot with what the checks made of it.
 
     Attributes:
-        proof: None where it could not be read.
+        proof: None where it could not be read; also there where it does not fit its record, to name what is affected.
         anchor: None where the record is pending, or could not be read.
         batch: ledger key of the sealed batch that holds the record.
     """
@@ -71,7 +68,7 @@ class ProofJudge:
             return Judged(slot=slot, judgement=broken("proof_misplaced", reason))
         differs = mismatch(proof)
         if differs is not None:
-            return Judged(slot=slot, judgement=broken(differs, _MISMATCH[differs]))
+            return Judged(slot=slot, judgement=broken(differs, _MISMATCH[differs]), proof=proof)
         try:
             judgement, anchor, batch = self._anchored(slot, proof)
         except Malformed as error:
@@ -133,21 +130,8 @@ class ProofJudge:
         leaf_list = self._bundle.leaf_lists.get(key)
         if receipt is None or leaf_list is None or key not in receipt.writes:
             return broken("batch_lacking", "the sealed batch or its leaf list is not at hand"), None, frozenset()
-        batch, blocks = parse_batch(receipt.writes[key]), parse_leaf_list(leaf_list)
+        leaves = parse_leaf_list(leaf_list)
         anchor = self._receipts.anchor(receipt)
-        if not holds(batch, blocks):
+        if not leaves.belongs_to(parse_batch(receipt.writes[key])):
             return broken("batch_root", "a leaf list does not fit the root of its sealed batch"), anchor, frozenset()
-        return SOUND, anchor, frozenset(blocks)
-
-
-def parse_leaf_list(data: bytes) -> tuple[Block, ...]:
-    """Read the leaf list of a sealed batch: a canonical array of blocks in leaf order. Raises Malformed."""
-    listed = parse_canonical(data, "leaf list", limit=MAX_LEAF_LIST_BYTES)
-    if not isinstance(listed, list):
-        raise Malformed("leaf list is not an array")
-    return tuple(block_from_json(each) for each in listed)
-
-
-def holds(batch: Batch, blocks: tuple[Block, ...]) -> bool:
-    """Whether `blocks` are exactly the leaves under the batch's root. Raises Malformed where they are not in order."""
-    return len(blocks) == batch.count and merkle.root(leaf_hashes(blocks)) == batch.root
+        return SOUND, anchor, frozenset(signed.block for signed in leaves.blocks)

@@ -159,10 +159,15 @@ def incomplete(
     return _text(first, rest, *clauses, _SOUND) if alone else first
 
 
-def nothing_expected(cause: str, *, camera: str, when: str = "") -> str:
-    """NOT_ANCHORED where a camera or time was named."""
+def nothing_expected(cause: str, *, whom: str, when: str = "") -> str:
+    """NOT_ANCHORED where a camera or time was named.
+
+    Args:
+        whom: `camera gate-1`, or `any camera known here`.
+        when: ` between … and …`, or empty where only a camera was named.
+    """
     return _text(
-        f"Nothing was anchored for camera {camera}{when}, and nothing was expected ({cause}).",
+        f"Nothing was anchored for {whom}{when}, and nothing was expected ({cause}).",
         "The method says nothing about this footage.",
     )
 
@@ -173,6 +178,15 @@ def nothing_known() -> str:
         "No anchored picture known here equals any in this file, and no camera or time was named. "
         "The method says nothing about this footage."
     )
+
+
+def between(start_us: int | None, end_us: int | None) -> str:
+    """The time that was named, with a space before it; empty where none was."""
+    if start_us is not None and end_us is not None:
+        return f" between {utc(start_us)} and {utc(end_us)}"
+    if start_us is not None:
+        return f" from {utc(start_us)} on"
+    return "" if end_us is None else f" until {utc(end_us)}"
 
 
 def no_match(cameras: Sequence[str], *, when: str = "", equals: str = "") -> str:

@@ -70,7 +70,8 @@ def statement(state: State, facts: Facts) -> str:
 
 
 def _altered(facts: Facts) -> str:
-    causes = [each for each in (*facts.script, *facts.findings) if each.state is State.ALTERED]
+    everything: list[Operation | Finding] = [*facts.script, *facts.findings]
+    causes = [each for each in everything if each.state is State.ALTERED]
     spans = _merged([each.time_us for each in causes if each.time_us is not None])
     if not spans:
         spans = [facts.interval_us or (0, 0)]

@@ -31,7 +31,7 @@ EVERY = {
     "altered": sentences.altered((NOON, LATER), places=2),
     "damaged": sentences.altered((NOON, LATER), places=1, damaged_only=True),
     "incomplete": sentences.incomplete(5_000_000, kinds=["missing", "hidden"], added=3),
-    "nothing_expected": sentences.nothing_expected("not enrolled", camera="gate-1"),
+    "nothing_expected": sentences.nothing_expected("not enrolled", whom="camera gate-1"),
     "nothing_known": sentences.nothing_known(),
     "no_match": sentences.no_match(["gate-1"], equals=sentences.elsewhere("gate-2", (NOON, LATER))),
     "untrusted": sentences.untrusted("the ledger is not among what the examiner was told to trust", State.VERIFIED),

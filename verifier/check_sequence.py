@@ -1,0 +1,185 @@
+"""Check 9: do the records of the interval form one unbroken sequence, and is it the only one?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from evidence.batches import Batch, parse_batch
+from evidence.blocks import Block, parse_signed_block
+from evidence.errors import Malformed
+from evidence.leaf_list import parse_leaf_list
+from evidence.records import GapRecord, Record
+from evidence.registry import Position
+from verifier.bundle import Bundle
+from verifier.check_anchor import ReceiptJudge, Standing
+from verifier.check_proof import Judged
+from verifier.model import Finding, Span
+from verifier.sentences import utc
+
+# File names of recorders carry whole seconds, so that imported files that follow each other seem to overlap by up to
+# one; a second more for the last picture's duration.
+IMPORT_OVERLAP_US = 2_000_000
+
+
+def record_of(judged: Judged) -> Record | None:
+    return None if judged.proof is None else judged.proof.record
+
+
+def check_links(own: Iterable[Judged]) -> list[Finding]:
+    """Whether each record names its predecessor and continues its numbering.
+
+    Args:
+        own: records of one camera that may be used, in any order.
+    """
+    findings = []
+    chains: dict[int, list[Record]] = defaultdict(list)
+    for judged in own:
+        record = record_of(judged)
+        if record is not None:
+            chains[record.chain].append(record)
+    for chain, records in chains.items():
+        records.sort(key=lambda record: record.sequence)
+        for before, behind in pairwise(records):
+            if behind.sequence != before.sequence + 1:
+                continue
+            pictures = 0 if isinstance(before, GapRecord) else before.units.count
+            if behind.previous != before.digest or behind.first_unit != before.first_unit + pictures:
+                text = f"Record {behind.sequence} does not continue record {before.sequence} of its chain."
+                findings.append(Finding.of("link_broken", text, time_us=(before.start_us, behind.end_us), chain=chain))
+    return findings
+
+
+def check_chains(
+    own: Sequence[Judged], bundle: Bundle, receipts: ReceiptJudge, *, camera: str, interval_us: Span
+) -> list[Finding]:
+    """Whether another chain of the camera covers the same time, and whether the interval spans several chains."""
+    chains = {judged.slot[1] for judged in own}
+    imported = any(record.tap == "import" for record in map(record_of, own) if record is not None)
+    tolerance_us = IMPORT_OVERLAP_US if imported else 0
+    findings = []
+    if len(chains) > 1:
+        text = f"The interval spans {len(chains)} chains of records: {', '.join(map(str, sorted(chains)))}."
+        findings.append(Finding.of("chain_change", text, time_us=interval_us))
+    for chain, blocks in sorted(_other_chains(bundle, receipts, camera, chains).items()):
+        overlaps = [
+            (max(block.start_us, interval_us[0]), min(block.end_us, interval_us[1]))
+            for block in blocks
+            if block.kind == "segment"
+        ]
+        overlaps = [(start, end) for start, end in overlaps if end > start]
+        length_us = sum(end - start for start, end in overlaps)
+        if not length_us:
+            continue
+        span_us = min(start for start, _ in overlaps), max(end for _, end in overlaps)
+        between = f"between {utc(span_us[0])} and {utc(span_us[1])}"
+        if length_us > tolerance_us:
+            text = f"Chain {chain} of this camera also holds records {between}, which are not shown."
+            findings.append(Finding.of("parallel_chain", text, time_us=span_us, chain=chain))
+        else:
+            text = f"Chain {chain} of this camera touches the interval {between}, within what import times can tell."
+            findings.append(Finding.of("further_chain", text, time_us=span_us, chain=chain))
+    for chain in _unshown(bundle, camera, chains):
+        text = f"Chain {chain} of this camera was opened on the ledger, but none of its records is at hand."
+        findings.append(Finding.of("parallel_chain", text, chain=chain))
+    return findings
+
+
+def _other_chains(bundle: Bundle, receipts: ReceiptJudge, camera: str, chains: set[int]) -> dict[int, list[Block]]:
+    """Blocks of the camera's other chains that stand on the ledger under receipts that hold together."""
+    found: dict[int, list[Block]] = defaultdict(list)
+    prefix = f"block/{camera}/"
+    for key, receipt in bundle.state.items():
+        if key.startswith(prefix) and int(key[len(prefix) : len(prefix) + 10]) not in chains:
+            if receipts.anchor(receipt).judgement.standing is Standing.BROKEN or key not in receipt.writes:
+                continue
+            try:
+                block = parse_signed_block(receipt.writes[key]).block
+            except Malformed:
+                continue
+            found[block.chain].append(block)
+    for leaf_list in bundle.leaf_lists.values():
+        try:
+            blocks = parse_leaf_list(leaf_list).blocks
+        except Malformed:
+            continue
+        for block in (signed.block for signed in blocks):
+            if block.camera == camera and block.chain not in chains:
+                found[block.chain].append(block)
+    return found
+
+
+def _unshown(bundle: Bundle, camera: str, chains: set[int]) -> list[int]:
+    prefix = f"chain/{camera}/"
+    opened = {int(key[len(prefix) :]) for key in bundle.state if key.startswith(prefix)}
+    shown = {int(key.split("/")[2]) for key in bundle.state if key.startswith(f"block/{camera}/")}
+    shown |= {slot[1] for slot in (*bundle.sealed, *bundle.proofs, *bundle.lacking) if slot[0] == camera}
+    return sorted(opened - shown - chains)
+
+
+def check_sealed(own: Sequence[Judged], bundle: Bundle, receipts: ReceiptJudge, *, site: str) -> list[Finding]:
+    """Whether sealed batches leave room for a second version of a record.
+
+    Passes only where the leaf lists of every batch of all the site's recorders, from the one that holds the record
+    before to the one shown, are at hand and hold no second leaf for a slot.
+    """
+    sealed = [judged for judged in own if judged.batch is not None and judged.anchor is not None]
+    if not sealed:
+        return []
+    batches = _batches(bundle, receipts, site)
+    first = min(judged.anchor.position for judged in sealed if judged.anchor is not None)
+    last = max(judged.anchor.position for judged in sealed if judged.anchor is not None)
+    started = any(judged.slot[2] == 0 for judged in sealed)
+    earlier = [position for position, _, _, _ in batches if position < first]
+    begin = first if started or not earlier else max(earlier)
+    versions: dict[tuple[str, int, int], set[Block]] = defaultdict(set)
+    complete = _contiguous(batches)
+    for position, key, batch, _ in batches:
+        if not begin <= position <= last:
+            continue
+        blocks = _leaves(bundle, key, batch)
+        if blocks is None:
+            complete = False
+            continue
+        for block in blocks:
+            versions[block.camera, block.chain, block.sequence].add(block)
+    twice = sorted(judged.slot[2] for judged in sealed if len(versions[judged.slot]) > 1)
+    if twice:
+        text = f"Record {twice[0]} was sealed in two versions; the earlier one counts."
+        return [Finding.of("parallel_chain", text, chain=sealed[0].slot[1])]
+    if not complete:
+        text = "Leaf lists of neighbouring sealed batches are not at hand: the recorder could hold other versions."
+        return [Finding.of("sealed_leaves", text)]
+    return []
+
+
+def _batches(bundle: Bundle, receipts: ReceiptJudge, site: str) -> list[tuple[Position, str, Batch, bytes]]:
+    found = []
+    for key, receipt in bundle.state.items():
+        if key.startswith(f"root/{site}/") and key in receipt.writes:
+            try:
+                document = receipt.writes[key]
+                found.append((receipts.anchor(receipt).position, key, parse_batch(document), document))
+            except Malformed:
+                continue
+    return sorted(found, key=lambda each: each[:2])
+
+
+def _contiguous(batches: Sequence[tuple[Position, str, Batch, bytes]]) -> bool:
+    """Whether no recorder's batch is lacking between the ones at hand."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for _, _, batch, _ in batches:
+        numbers[batch.recorder].append(batch.batch)
+    return all(sorted(each) == list(range(min(each), min(each) + len(each))) for each in numbers.values())
+
+
+def _leaves(bundle: Bundle, key: str, batch: Batch) -> tuple[Block, ...] | None:
+    data = bundle.leaf_lists.get(key)
+    if data is None:
+        return None
+    try:
+        leaves = parse_leaf_list(data)
+        return tuple(signed.block for signed in leaves.blocks) if leaves.belongs_to(batch) else None
+    except Malformed:
+        return None

@@ -1,0 +1,157 @@
+"""A bundle under what the examiner trusts: which records may be used, which may not, and why."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+from evidence.blocks import Block, parse_signed_block
+from evidence.checkpoint import note_key
+from evidence.digests import DIGEST_BYTES
+from evidence.errors import Malformed
+from evidence.genesis import Genesis, parse_genesis
+from evidence.leaf_list import parse_leaf_list
+from evidence.leaves import USER_SIDE
+from evidence.records import GapRecord
+from evidence.registry import CameraEntry, Position
+from evidence.trust import EmbeddedTrust, Trust
+from verifier.bundle import Bundle, SlotName
+from verifier.check_anchor import ReceiptJudge, Standing
+from verifier.check_proof import Judged, ProofJudge
+from verifier.check_registry import AFTER_ALL, RegistryJudge
+from verifier.recorded import Recorded, RecordedSegment, RecordedSide
+
+NO_TRUST = Trust(ledgers=())
+
+
+def own_word(genesis: Genesis) -> Trust:
+    """What `--trust home` means: the ledger's own operator, believed alone."""
+    key = note_key(genesis.origin, genesis.operator)
+    return Trust(ledgers=(EmbeddedTrust(id=genesis.ledger_id, operators=(key,), single_operator=True),))
+
+
+class Court:
+    """Every proof of a bundle with its standing.
+
+    Args:
+        trust: None where the examiner named none.
+
+    Raises:
+        Malformed: the genesis document cannot be read, so that nothing else can be judged.
+    """
+
+    def __init__(self, bundle: Bundle, trust: Trust | None) -> None:
+        self.bundle = bundle
+        self.genesis = parse_genesis(bundle.genesis)
+        self.trust = trust or NO_TRUST
+        named = self.trust.ledger(self.genesis.ledger_id)
+        self.ledger = named if isinstance(named, EmbeddedTrust) else None
+        self.receipts = ReceiptJudge(self.genesis, self.ledger, self.trust, bundle.headers)
+        self.registry = RegistryJudge(bundle, self.genesis, self.receipts)
+        proofs = ProofJudge(bundle, self.receipts, self.registry)
+        self.judged: Mapping[SlotName, Judged] = {slot: proofs.judge(slot) for slot in bundle.proofs}
+
+    def usable(self, judged: Judged, *, assume: bool) -> bool:
+        """Whether a record may support a finding; `assume` takes what is merely untrusted for trusted."""
+        return judged.standing < Standing.UNTRUSTED or (assume and judged.standing is Standing.UNTRUSTED)
+
+    def recorded(self, *, assume: bool) -> list[Recorded]:
+        """The usable records, one `Recorded` per camera and chain, the earliest anchored first."""
+        chains: dict[tuple[str, int], list[Judged]] = defaultdict(list)
+        for judged in self.judged.values():
+            if self.usable(judged, assume=assume):
+                chains[judged.slot[:2]].append(judged)
+        ordered = sorted(chains.items(), key=lambda chain: (_earliest(chain[1]), chain[0]))
+        return [
+            Recorded.of([_segment(judged) for judged in members], later=self._goes_on(key, members))
+            for key, members in ordered
+        ]
+
+    def _goes_on(self, chain: tuple[str, int], members: Sequence[Judged]) -> bool:
+        last = max(judged.slot[2] for judged in members)
+        return max(self.known.get(chain, {last}), default=last) > last
+
+    @cached_property
+    def known(self) -> Mapping[tuple[str, int], set[int]]:
+        """Sequences of every chain that something at hand speaks of: ledger, batches, proofs present or lacking."""
+        found: dict[tuple[str, int], set[int]] = defaultdict(set)
+        for block in self.blocks:
+            found[block.camera, block.chain].add(block.sequence)
+        for camera, chain, sequence in (*self.bundle.proofs, *self.bundle.lacking):
+            found[camera, chain].add(sequence)
+        return found
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Blocks on the ledger whose receipts hold together, trusted or not."""
+        return tuple(block for block, _ in self._anchored_blocks())
+
+    def anchored(self, *, assume: bool) -> Iterator[Block]:
+        """Blocks on the ledger whose receipts are trusted (or would be)."""
+        limit = Standing.UNTRUSTED if assume else Standing.SOUND
+        for block, standing in self._anchored_blocks():
+            if standing <= limit:
+                yield block
+
+    def _anchored_blocks(self) -> Iterator[tuple[Block, Standing]]:
+        for key, receipt in self.bundle.state.items():
+            standing = self.receipts.anchor(receipt).judgement.standing
+            if standing is Standing.BROKEN or key not in receipt.writes:
+                continue
+            try:
+                if key.startswith("block/"):
+                    yield parse_signed_block(receipt.writes[key]).block, standing
+                elif key in self.bundle.leaf_lists:
+                    for signed in parse_leaf_list(self.bundle.leaf_lists[key]).blocks:
+                        yield signed.block, standing
+            except Malformed:
+                continue
+
+    def unusable(self, coded: bytes, *, assume: bool) -> list[Judged]:
+        """Proofs that hold pictures of the file, but may not be used; worst last."""
+        wanted = {coded[at : at + DIGEST_BYTES] for at in range(0, len(coded), DIGEST_BYTES)}
+        found = [
+            judged
+            for judged in self.judged.values()
+            if not self.usable(judged, assume=assume) and (judged.proof is None or _holds(judged.proof.coded, wanted))
+        ]
+        return sorted(found, key=lambda judged: judged.standing)
+
+    def camera(self, camera: str) -> CameraEntry | None:
+        return self.registry.registry.camera_at(camera, AFTER_ALL)
+
+    @property
+    def founder(self) -> str | None:
+        """Organisation that founded the ledger and keeps it; None where that cannot be read."""
+        receipt = self.bundle.state.get("genesis")
+        caller = None if receipt is None else self.receipts.anchor(receipt).caller
+        return None if caller is None else caller.msp
+
+
+def _earliest(members: Sequence[Judged]) -> Position:
+    return min((judged.anchor.position for judged in members if judged.anchor is not None), default=AFTER_ALL)
+
+
+def _holds(coded: bytes, wanted: set[bytes]) -> bool:
+    return any(coded[at : at + DIGEST_BYTES] in wanted for at in range(0, len(coded), DIGEST_BYTES))
+
+
+def _segment(judged: Judged) -> RecordedSegment:
+    assert judged.proof is not None  # only proofs that could be read are usable
+    record, proof = judged.proof.record, judged.proof
+    anchored = judged.standing is not Standing.PENDING and judged.anchor is not None
+    if isinstance(record, GapRecord):
+        return RecordedSegment.gap(record, anchored=anchored)
+    return RecordedSegment.segment(
+        record,
+        coded=proof.coded,
+        offsets=array("q", proof.offsets_us),
+        flags=proof.flags,
+        sides=(
+            RecordedSide(index=unit & ~USER_SIDE, digest=digest, user=bool(unit & USER_SIDE))
+            for unit, digest in proof.sides
+        ),
+        anchored=anchored,
+    )
