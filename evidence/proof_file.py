@@ -174,3 +174,15 @@ def mismatch(proof: ProofFile) -> str | None:
     if leaves.root_of([leaves.sample_leaf(sample) for sample in proof.samples]) != record.samples.root:
         return "samples_root"
     return None
+
+
+def coded_digests(data: bytes) -> bytes:
+    """Only the digests of a proof file, n x 32 bytes; empty for a gap. For searching: nothing is checked.
+
+    Raises:
+        Malformed: not a proof file, or its sections do not fit together.
+    """
+    coded = _sections(data).get(CODED, b"")
+    if len(coded) % DIGEST_BYTES:
+        raise Malformed("proof file: digests are cut")
+    return coded
