@@ -16,9 +16,14 @@ from evidence.leaves import KEY, TIME_INFERRED
 from evidence.records import Display, GapRecord, SegmentRecord
 from verifier.model import Span
 
-__all__ = ["Hole", "Place", "Recorded", "RecordedSegment", "RecordedSide"]
+__all__ = ["SEAM_US", "Hole", "Place", "Recorded", "RecordedSegment", "RecordedSide"]
 
 Column = NDArray[np.int64]
+
+SEAM_US = 2_000_000
+"""By how much the end of one chain and the begin of the next may miss each other and still be a seam without anything
+in between: file names of exported chunks carry whole seconds, and clocks are set.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,7 @@ class RecordedSegment:
     coded, offsets, flags: columns of the unit leaves: 32 bytes, microseconds after the first unit, `evidence.leaves`.
     headers: (index, context digest) where the context begins or changes; None where the stream lacked the sets.
     source_us: source time of the first unit, continuous within a connection.
+    odd: notes on the original's container about showing its pictures that `display` cannot express.
     cause: of a gap, from the closed list of gap causes.
     """
 
@@ -58,6 +64,7 @@ class RecordedSegment:
     headers: tuple[tuple[int, bytes | None], ...] = ()
     sides: tuple[RecordedSide, ...] = ()
     display: Display | None = None
+    odd: tuple[str, ...] = ()
     width: int = 0
     height: int = 0
     source_us: int = 0
@@ -109,13 +116,13 @@ class Hole:
     """Numbers that are missing between two records of one chain, without a signed gap.
 
     position: of the first picture behind the hole.
-    sequences: first and last sequence number that is lacking.
+    sequences: first and last sequence number that is lacking; None between two chains.
     pictures: how many running numbers are lacking; 0 where only gaps may be.
     """
 
     position: int
     chain: int
-    sequences: Span
+    sequences: Span | None
     pictures: int
     start_us: int
     end_us: int
@@ -292,18 +299,27 @@ class Recorded:
 
     @cached_property
     def holes(self) -> tuple[Hole, ...]:
-        """Breaks in the sequence of a chain."""
+        """Breaks in the sequence of a chain, and time between two chains that no signed gap accounts for."""
         found = []
         for at in range(1, len(self.segments)):
             before, behind = self.segments[at - 1], self.segments[at]
-            if before.chain != behind.chain or behind.sequence == before.sequence + 1:
-                continue
+            if before.chain == behind.chain:
+                if behind.sequence == before.sequence + 1:
+                    continue
+                sequences, pictures = (
+                    (before.sequence + 1, behind.sequence - 1),
+                    behind.first - before.first - before.count,
+                )
+            else:
+                if behind.start_us - before.end_us <= SEAM_US:
+                    continue
+                sequences, pictures = None, 0
             found.append(
                 Hole(
                     position=self.bases[at],
                     chain=behind.chain,
-                    sequences=(before.sequence + 1, behind.sequence - 1),
-                    pictures=max(0, behind.first - before.first - before.count),
+                    sequences=sequences,
+                    pictures=max(0, pictures),
                     start_us=before.end_us,
                     end_us=behind.start_us,
                 )

@@ -1,0 +1,124 @@
+"""What stands beside the operations: every finding about a matched file, and the mark of each on the strip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from media.footage import Footage
+from verifier.coding import affected_units, header_units, side_units
+from verifier.continuity import ambiguity_findings, record_findings
+from verifier.model import FINDINGS, STRIP_WORST_FIRST, Finding, Span
+from verifier.presentation import display_findings, left_out, track_findings
+from verifier.runs import spans_of
+from verifier.script import Script
+from verifier.timing import compare_times
+
+__all__ = ["Examined", "examine_script"]
+
+MOST_LISTED = 24
+"""Stretches of one finding that are listed singly; more are told as one, and drawn one by one all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """Findings, and the worst mark that they leave on each picture of the file (`.` for none)."""
+
+    findings: tuple[Finding, ...]
+    marks: str
+
+
+def examine_script(
+    script: Script, footage: Footage, *, asked_us: Span | None = None, track_chosen: bool = False
+) -> Examined:
+    """Find what equal picture data does not show.
+
+    Args:
+        script: of `footage`, as `verifier.operations.match` made it.
+        asked_us: as given to `match`.
+        track_chosen: the examiner said which video track is meant.
+    """
+    found = [*track_findings(footage, track_chosen=track_chosen), *ambiguity_findings(script)]
+    drawn: list[tuple[str, Sequence[int]]] = []
+    for code, units, text in _by_units(script, footage, asked_us):
+        found.extend(_listed(script, code, units, text))
+        drawn.append((code, units))
+    for finding in display_findings(script, footage):
+        found.append(finding)
+        if finding.file is not None and finding.severity == "state":
+            drawn.append((finding.code, range(finding.file[0], finding.file[1] + 1)))
+    found.extend(_times(script, footage, drawn))
+    found.extend(record_findings(script, asked_us))
+    return Examined(findings=tuple(found), marks=_marks(footage.count, drawn))
+
+
+def _by_units(script: Script, footage: Footage, asked_us: Span | None) -> Iterator[tuple[str, list[int], str]]:
+    """Yield code, units and text of findings that concern single pictures."""
+    headers, lacking = header_units(script, footage)
+    sides, user = side_units(script, footage)
+    yield "headers_changed", headers, "{n} pictures are decoded by other parameter sets than were recorded."
+    yield "undecodable_start", lacking, "For {n} pictures the parameter sets are not at hand on both sides."
+    for happened, what in (("added", "were added to"), ("dropped", "are missing from"), ("changed", "differ at")):
+        units = [unit for unit, how in sides.items() if (how[0] if len(how) == 1 else "changed") == happened]
+        yield "side_changed", units, f"Side messages that change what is seen {what} {{n}} pictures."
+    yield "user_data_changed", user, "User messages differ at {n} pictures; players do not act on them."
+    affected = affected_units(script, footage, {*headers, *sides})
+    yield "affected", affected, "{n} pictures are coded as recorded, but decoded from pictures that are not."
+    hidden, preroll = left_out(script, footage, asked_us)
+    yield "hidden", hidden, "{n} pictures are in the file, but its edit list keeps them from being shown."
+    yield "preroll", preroll, "{n} pictures before or behind the part that is shown are in the file, but not shown."
+
+
+def _times(script: Script, footage: Footage, drawn: list[tuple[str, Sequence[int]]]) -> Iterator[Finding]:
+    timing = compare_times(script, footage)
+    retimed = "{n} pictures are shown at other times than recorded."
+    if footage.edits_retimed:
+        text = "The edit list repeats, reorders, pauses or stretches pictures."
+        yield Finding.of("retimed", text, file=(0, footage.count - 1) if footage.count else None)
+        drawn.append(("retimed", range(footage.count)))
+    if script.own is not None and timing.rates is not None:
+        shown, usual = (1e6 / rate if rate else 0 for rate in timing.rates)
+        text = f"The file shows {shown:.2f} pictures per second, {usual:.2f} were recorded: times were re-made."
+        yield Finding.of("retimed", text, file=(0, footage.count - 1))
+        drawn.append(("retimed", range(footage.count)))
+    if 2 * len(timing.retimed) > timing.judged:
+        retimed = "{n} pictures are shown at other times than recorded: times were re-made."
+    yield from _listed(script, "retimed", timing.retimed, retimed)
+    drawn.append(("retimed", timing.retimed))
+    stepped = "{n} pictures are shown up to 0.2 s off, all alike, as where files were joined."
+    yield from _listed(script, "time_step", timing.stepped, stepped)
+    if script.matched and not timing.judged:
+        text = "File or record has no presentation times of its own, so single times could not be compared."
+        yield Finding.of("times_not_compared", text)
+
+
+def _listed(script: Script, code: str, units: Sequence[int], text: str) -> Iterator[Finding]:
+    """One finding per stretch, or one over all stretches where there are many."""
+    spans = list(spans_of(units))
+    counts = [last - first + 1 for first, last in spans]
+    if len(spans) > MOST_LISTED:
+        spans, counts = [(units[0], units[-1])], [len(units)]
+    for span, count in zip(spans, counts, strict=True):
+        yield Finding.of(
+            code, text.format(n=count), file=span, time_us=_time(script, span), detail=(("pictures", count),)
+        )
+
+
+def _time(script: Script, span: Span) -> Span | None:
+    """Recorded times of the pictures of a span that have a place."""
+    positions = [position for position in script.place[span[0] : span[1] + 1] if position >= 0]
+    if script.own is None or not positions:
+        return None
+    return script.own.time_us(min(positions), max(positions))
+
+
+def _marks(count: int, drawn: Sequence[tuple[str, Sequence[int]]]) -> str:
+    rank = {character: index for index, character in enumerate(STRIP_WORST_FIRST)}
+    marks = ["."] * count
+    for code, units in drawn:
+        character = FINDINGS[code].strip
+        if character is not None:
+            for unit in units:
+                if rank[character] < rank[marks[unit]]:
+                    marks[unit] = character
+    return "".join(marks)

@@ -1,0 +1,116 @@
+"""Where the digests of a file stand in a record: once, several times, or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evidence.digests import DIGEST_BYTES
+from verifier.recorded import Recorded
+
+__all__ = ["ABSENT", "REPEATED", "FileDigests", "Lookup"]
+
+ABSENT = -1
+REPEATED = -2
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigests:
+    """A file's unit digests, numbered in the order in which they first appear.
+
+    ids: one number per unit.
+    numbers: from digest to number.
+    """
+
+    ids: list[int]
+    numbers: dict[bytes, int]
+
+    @classmethod
+    def of(cls, coded: bytes) -> FileDigests:
+        """Number `coded`, 32 bytes per unit."""
+        numbers: dict[bytes, int] = {}
+        count = numbers.setdefault
+        ids = [count(coded[start : start + DIGEST_BYTES], len(numbers)) for start in range(0, len(coded), DIGEST_BYTES)]
+        return cls(ids, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One record seen with a file's digests.
+
+    ids: the file's number per recorded picture, ABSENT where the file has none such.
+    unique: per number its only position in the record; ABSENT, or REPEATED where it stands there several times.
+    """
+
+    record: Recorded
+    ids: list[int]
+    unique: list[int]
+
+    @classmethod
+    def of(cls, record: Recorded, digests: FileDigests) -> Lookup:
+        coded, number = record.coded, digests.numbers.get
+        ids = [number(coded[start : start + DIGEST_BYTES], ABSENT) for start in range(0, len(coded), DIGEST_BYTES)]
+        unique = [ABSENT] * len(digests.numbers)
+        for position, digest in enumerate(ids):
+            if digest >= 0:
+                unique[digest] = position if unique[digest] == ABSENT else REPEATED
+        return cls(record, ids, unique)
+
+    @classmethod
+    def join(cls, lookups: Sequence[Lookup], priority: Sequence[int]) -> Lookup:
+        """Put chains of one camera one behind the other.
+
+        A digest that stands in several chains counts as standing in the first of `priority` (indices into `lookups`)
+        alone, so that one clip recorded twice does not make all of its pictures repeated ones.
+        """
+        if len(lookups) == 1:
+            return lookups[0]
+        bases, base = [], 0
+        for lookup in lookups:
+            bases.append(base)
+            base += len(lookup.ids)
+        unique = [ABSENT] * len(lookups[0].unique)
+        for index in priority:
+            for digest, position in enumerate(lookups[index].unique):
+                if position != ABSENT and unique[digest] == ABSENT:
+                    unique[digest] = REPEATED if position == REPEATED else bases[index] + position
+        record = Recorded.join([lookup.record for lookup in lookups])
+        return cls(record, [digest for lookup in lookups for digest in lookup.ids], unique)
+
+    def known(self, digests: FileDigests) -> int:
+        """How many units of the file stand once in this record."""
+        unique = self.unique
+        return sum(1 for digest in digests.ids if unique[digest] >= 0)
+
+    def any_known(self, digests: FileDigests) -> int:
+        """How many units of the file stand in this record, once or several times."""
+        unique = self.unique
+        return sum(1 for digest in digests.ids if unique[digest] != ABSENT)
+
+    def supported(self, digests: FileDigests) -> bool:
+        """Tell whether the file stands here by more than one picture that the file itself repeats."""
+        seen = Counter(digests.ids)
+        return any(self.unique[digest] >= 0 and times == 1 for digest, times in seen.items()) or (
+            self.longest_run(digests) > 1
+        )
+
+    def has_any(self) -> bool:
+        return any(position != ABSENT for position in self.unique)
+
+    def longest_run(self, digests: FileDigests) -> int:
+        """Length of the longest stretch of the file that stands in one piece in this record around a unique unit."""
+        longest = length = 0
+        expected = -1
+        for digest in digests.ids:
+            if 0 <= expected < len(self.ids) and self.ids[expected] == digest:
+                length += 1
+            elif self.unique[digest] >= 0:
+                expected = self.unique[digest]
+                length = 1
+            else:
+                expected, length = -1, 0
+                continue
+            expected += 1
+            longest = max(longest, length)
+        return longest

@@ -1,0 +1,103 @@
+"""What the container makes of equal pictures: how they are shown, which are left out, and what else the file holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evidence.records import Display
+from media.display import Comparison, compare
+from media.footage import Footage
+from verifier.model import Finding, Op, Span
+from verifier.recorded import RecordedSegment
+from verifier.script import Script
+
+__all__ = ["display_findings", "left_out", "track_findings"]
+
+LISTED = {"rotate": "rotation or mirroring", "sar": "aspect", "crop": "crop", "colour": "colour"}
+
+
+def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
+    """Compare how the container wants the pictures shown with the records that the file's pictures stand in."""
+    compared: dict[tuple[Display, tuple[str, ...]], Comparison] = {}
+    spans: dict[tuple[Display, tuple[str, ...]], list[int]] = {}
+    for unit, segment in _segments(script):
+        if segment.display is None:
+            continue
+        key = (segment.display, segment.odd)
+        if key not in compared:
+            compared[key] = compare(
+                footage.display,
+                footage.stream_display,
+                segment.display,
+                width=footage.width,
+                height=footage.height,
+                notes=footage.notes,
+                recorded_notes=segment.odd,
+            )
+        spans.setdefault(key, []).append(unit)
+    for key, units in spans.items():
+        found, span = compared[key], (units[0], units[-1])
+        for code, names in (("display_changed", found.changed), ("display_dropped", found.dropped)):
+            if names:
+                listed = ", ".join(LISTED.get(name, name.replace("_", " ")) for name in names)
+                how = "other than recorded and coded" if code == "display_changed" else "no longer stated as recorded"
+                yield Finding.of(code, f"The file shows its pictures with {listed} {how}.", file=span)
+        if found.full_range and not found.changed:
+            yield Finding.of("display_dropped", "The file states another colour range than was recorded.", file=span)
+
+
+def _segments(script: Script) -> Iterator[tuple[int, RecordedSegment]]:
+    """Yield every unit that has an equal recorded picture, with the segment that it stands in."""
+    current: tuple[int, int, int] | None = None
+    segment: RecordedSegment | None = None
+    for unit, (index, position) in enumerate(script.source):
+        if index < 0:
+            continue
+        if current is None or current[0] != index or not current[1] <= position < current[2]:
+            record = script.sources[index]
+            place = record.place(position)
+            segment = place.segment
+            current = (index, position - place.index, position - place.index + segment.count)
+        if segment is not None:
+            yield unit, segment
+
+
+def left_out(script: Script, footage: Footage, asked_us: Span | None) -> tuple[list[int], list[int]]:
+    """Return the units that are hidden, and those that are merely left out before or behind what is shown.
+
+    Left out at an end means: recorded before the first or after the last picture shown, and not asked for.
+    """
+    hidden = _marked(footage.hidden, footage.count)
+    preroll = _marked(footage.preroll, footage.count) & ~hidden
+    own = script.own
+    if own is None or not preroll.any():
+        return np.flatnonzero(hidden).tolist(), np.flatnonzero(preroll).tolist()
+    place = np.frombuffer(script.place, dtype=np.int64)
+    placed = np.array([op is Op.SAME for op in script.ops], dtype=np.bool_) & (place >= 0)
+    shown = own.wall_us[place[placed & ~hidden & ~preroll]]
+    for unit in np.flatnonzero(preroll & placed).tolist():
+        at = int(own.wall_us[place[unit]])
+        inside = len(shown) > 0 and int(shown.min()) < at < int(shown.max())
+        if inside or (asked_us is not None and asked_us[0] <= at < asked_us[1]):
+            hidden[unit], preroll[unit] = True, False
+    return np.flatnonzero(hidden).tolist(), np.flatnonzero(preroll).tolist()
+
+
+def _marked(ranges: tuple[Span, ...], count: int) -> NDArray[np.bool_]:
+    marked = np.zeros(count, dtype=np.bool_)
+    for first, last in ranges:
+        marked[first : last + 1] = True
+    return marked
+
+
+def track_findings(footage: Footage, *, track_chosen: bool) -> Iterator[Finding]:
+    """Name tracks that a player may show in place of, or over, the one examined."""
+    moving = [track for track in footage.tracks if track.kind == "video"]
+    if len(moving) > 1 and not track_chosen:
+        text = f"The file holds {len(moving)} video tracks; which of them is meant was not said."
+        yield Finding.of("several_video_tracks", text)
+    if subtitles := [track for track in footage.tracks if track.kind == "subtitle"]:
+        yield Finding.of("subtitle_track", f"{len(subtitles)} subtitle tracks were not examined.")
