@@ -20,8 +20,8 @@ _MAX_SHORT_TERM_SETS, _MAX_LONG_TERM, _MAX_PICTURES = 64, 32, 16
 
 
 def layer(nal: bytes) -> int:
-    """nuh_layer_id of a unit of at least two bytes."""
-    return (nal[0] & 1) << 5 | nal[1] >> 3
+    """nuh_layer_id of a unit; one of a single byte has none and counts as of no layer that decodes."""
+    return (nal[0] & 1) << 5 | nal[1] >> 3 if len(nal) > 1 else 63
 
 
 def parse_vps_id(nal: bytes) -> int:

@@ -19,100 +19,103 @@ UNREADABLE = 4  # neither lengths nor start codes
 Ranges = list[tuple[int, int]]
 
 
-def split_packet(data: bytes, length_size: int) -> tuple[Ranges, int]:
+def split_packet(
+    data: bytes | bytearray, length_size: int, begin: int = 0, end: int | None = None, *, clear: bool = False
+) -> tuple[Ranges, int]:
     """Find the NAL units of one packet.
 
     Args:
         length_size: bytes of each length when the container speaks of lengths (1–4); 0 where it holds Annex B only.
+        begin, end: where the packet stands in `data`.
+        clear: no start code stands wholly in the packet, as the caller knows.
 
     Returns:
-        Where each unit begins and ends, without start code, length and trailing zeros, and what was odd about it.
+        Where each unit begins and ends in `data`, without start code, length and trailing zeros, and what was odd.
     """
+    if end is None:
+        end = len(data)
     if length_size:
-        chained = _chain(data, length_size)
+        chained = _chain(data, length_size, begin, end)
         if chained is not None:
-            return _split_inside(data, chained)
-    ranges = split_annex_b(data)
-    if not length_size or _begins_with_start_code(data):
+            return _split_inside(data, chained, clear=clear)
+    ranges = split_annex_b(data, begin, end)
+    if not length_size or _begins_with_start_code(data, begin, end):
         return ranges, 0 if ranges else UNREADABLE
-    cut = _chain(data, length_size, cut_short=True)
+    cut = _chain(data, length_size, begin, end, cut_short=True)
     if cut:
-        ranges, odd = _split_inside(data, cut)
+        ranges, odd = _split_inside(data, cut, clear=clear)
         return ranges, odd | CUT_SHORT
     return ranges, 0 if ranges else UNREADABLE
 
 
-def split_annex_b(data: bytes) -> Ranges:
+def split_annex_b(data: bytes | bytearray, begin: int = 0, end: int | None = None) -> Ranges:
     """Find the NAL units between start codes; what stands before the first start code belongs to none."""
+    if end is None:
+        end = len(data)
     ranges: Ranges = []
-    begin = data.find(START_CODE)
-    while begin >= 0:
-        begin += 3
-        following = data.find(START_CODE, begin)
-        end = _without_zeros(data, begin, following if following >= 0 else len(data))
-        if end > begin:
-            ranges.append((begin, end))
-        begin = following
+    start = data.find(START_CODE, begin, end)
+    while start >= 0:
+        start += 3
+        following = data.find(START_CODE, start, end)
+        stop = _without_zeros(data, start, following if following >= 0 else end)
+        if stop > start:
+            ranges.append((start, stop))
+        start = following
     return ranges
 
 
-def _chain(data: bytes, length_size: int, *, cut_short: bool = False) -> Ranges | None:
+def _chain(
+    data: bytes | bytearray, length_size: int, begin: int, end: int, *, cut_short: bool = False
+) -> Ranges | None:
     """Follow lengths to the packet's end; None unless they end exactly there, or run past it where that is allowed."""
     ranges: Ranges = []
-    position, size = 0, len(data)
-    while position < size:
-        begin = position + length_size
-        length = int.from_bytes(data[position:begin], "big")
-        position = begin + length
-        if position > size:
+    position = begin
+    while position < end:
+        start = position + length_size
+        length = int.from_bytes(data[position:start], "big")
+        position = start + length
+        if position > end:
             # Some recorders pad packets with zeros.
-            if not any(data[begin - length_size :]):
+            if not any(data[start - length_size : end]):
                 break
-            if not cut_short or begin >= size:
+            if not cut_short or start >= end:
                 return None
-            position = size
+            position = end
         if length:
-            ranges.append((begin, position))
+            ranges.append((start, position))
         elif length_size < 4:
             return None  # short lengths of zero are how a start code reads
     return ranges
 
 
-def _split_inside(data: bytes, chained: Ranges) -> tuple[Ranges, int]:
+def _split_inside(data: bytes | bytearray, chained: Ranges, *, clear: bool) -> tuple[Ranges, int]:
     """Drop trailing zeros, and split where a start code stands wholly inside a unit."""
-    hit = data.find(START_CODE)
-    if hit < 0:
-        if all(data[end - 1] for _, end in chained):
-            return chained, 0
-        return _trimmed(data, chained), 0
     ranges: Ranges = []
     odd = 0
     for begin, end in chained:
-        # A hit that reaches into a length field is a length, not a start code.
-        hit = data.find(START_CODE, begin, end)
+        # Looked for in each unit by itself: a hit that reaches into a length field is a length, not a start code.
+        hit = -1 if clear else data.find(START_CODE, begin, end)
         while hit >= 0:
             odd = START_CODE_INSIDE
-            ranges.append((begin, hit))
+            stop = _without_zeros(data, begin, hit)
+            if stop > begin:
+                ranges.append((begin, stop))
             begin = hit + 3
             hit = data.find(START_CODE, begin, end)
-        ranges.append((begin, end))
-    return _trimmed(data, ranges), odd
+        if data[end - 1] == 0:
+            end = _without_zeros(data, begin, end)
+        if end > begin:
+            ranges.append((begin, end))
+    return ranges, odd
 
 
-def _trimmed(data: bytes, ranges: Ranges) -> Ranges:
-    trimmed = [(begin, _without_zeros(data, begin, end)) for begin, end in ranges]
-    return [(begin, end) for begin, end in trimmed if end > begin]
+def _without_zeros(data: bytes | bytearray, begin: int, end: int) -> int:
+    return begin + len(data[begin:end].rstrip(b"\x00")) if end > begin and data[end - 1] == 0 else end
 
 
-def _without_zeros(data: bytes, begin: int, end: int) -> int:
-    if end == begin or data[end - 1]:
-        return end
-    return begin + len(data[begin:end].rstrip(b"\x00"))
-
-
-def _begins_with_start_code(data: bytes) -> bool:
-    hit = data.find(START_CODE)
-    return hit >= 0 and not any(data[:hit])
+def _begins_with_start_code(data: bytes | bytearray, begin: int, end: int) -> bool:
+    hit = data.find(START_CODE, begin, end)
+    return hit >= 0 and not any(data[begin:hit])
 
 
 def unescape(nal: bytes) -> bytes:

@@ -37,7 +37,7 @@ class Reader(Protocol):
         """What of earlier packets still counts for later ones; equal states go on equally."""
 
 
-class _SlicePps(dict[bytes, int]):
+class _SlicePps(dict[int, int]):
     """Picture parameter set id by the two bytes behind a slice's NAL header, or -1: these two bytes do not tell.
 
     Nearly every slice of nearly every camera is told by them, so the bits are read once and not 90,000 times an hour.
@@ -47,11 +47,16 @@ class _SlicePps(dict[bytes, int]):
         super().__init__()
         self._parse = parse
 
-    def __missing__(self, head: bytes) -> int:
-        self[head] = value = self.whole(head)
+    def __missing__(self, head: int) -> int:
+        self[head] = value = self._whole(head.to_bytes(2, "big"))
         return value
 
-    def whole(self, head: bytes) -> int:
+    def of(self, data: bytes | bytearray, begin: int, end: int) -> int:
+        """The id for a slice whose bytes behind the NAL header stand from `begin` to `end`; -1: unreadable."""
+        pps = self[data[begin] << 8 | data[begin + 1]] if end - begin > 1 else NO_SET
+        return pps if pps >= 0 else self._whole(bytes(data[begin : min(begin + _HEAD_BYTES, end)]))
+
+    def _whole(self, head: bytes) -> int:
         try:
             return self._parse(head)
         except Malformed:
@@ -102,30 +107,35 @@ class _NalReader:
         raise NotImplementedError
 
     def packet(self, data: bytes, time: int, inferred: bool, keyframe: bool) -> None:
-        ranges, odd = split_packet(data, self._length_size)
+        self.piece(data, 0, len(data), time, inferred)
+
+    def piece(
+        self, data: bytes | bytearray, begin: int, end: int, time: int, inferred: bool, *, clear: bool = False
+    ) -> None:
+        """Take the packet that stands from `begin` to `end` in `data`; `clear` as in `split_packet`."""
+        ranges, odd = split_packet(data, self._length_size, begin, end, clear=clear)
         if odd:
-            self._note(data, time, inferred, odd)
+            self._note(bytes(data[begin:end]), time, inferred, odd)
         if ranges:
             self._units(data, ranges, time, inferred)
         if odd & nal.CUT_SHORT and self._columns.begun:
             self._columns.cut.append(self._columns.begun - 1)
         self._packets += 1
 
-    def _units(self, data: bytes, ranges: nal.Ranges, time: int, inferred: bool) -> None:
+    def _units(self, data: bytes | bytearray, ranges: nal.Ranges, time: int, inferred: bool) -> None:
         raise NotImplementedError
 
     def _note(self, data: bytes, time: int, inferred: bool, odd: int) -> None:
         if odd & nal.START_CODE_INSIDE:
             self._columns.notes.add("start_code_inside")
-        if odd & (nal.CUT_SHORT | nal.UNREADABLE):
-            self._columns.notes.add("damaged_packet")
         if odd & nal.UNREADABLE and any(data):
             # Some player may make a picture of it, so it must not go unseen: a unit that equals no recorded one.
+            self._columns.notes.add("damaged_packet")
             self.close()
             self._columns.begin(pts=time, inferred=inferred, key=False, clean=0, packet=self._packets)
             self._columns.finish(hashlib.sha256(data).digest(), None)
 
-    def _begin(self, piece: memoryview, reference: Reference | None, time: int, inferred: bool, *, key: bool) -> None:
+    def _begin(self, piece: memoryview, reference: Reference | None, *, key: bool) -> None:
         self._hash = started = hashlib.sha256(FIRST_START_CODE)
         started.update(piece)
         self._references = (reference,) if reference else ()
@@ -175,22 +185,16 @@ class H264Reader(_NalReader):
             return side.sei_class(unit, header_bytes=1, chroma_444=self._h264_sets.chroma_444)
         return side.BOUND
 
-    def _units(self, data: bytes, ranges: nal.Ranges, time: int, inferred: bool) -> None:
+    def _units(self, data: bytes | bytearray, ranges: nal.Ranges, time: int, inferred: bool) -> None:
         columns, view, begun = self._columns, memoryview(data), False
         for begin, end in ranges:
             kind = data[begin] & 31
             if 1 <= kind <= 5:
-                reference = None
+                reference, first = None, False
                 # Partitions B and C carry no slice header of their own.
-                if kind not in (3, 4):
-                    head = data[begin + 1 : min(begin + 3, end)]
-                    pps = self._pps[head]
-                    if pps < 0:
-                        pps = self._pps.whole(data[begin + 1 : min(begin + 1 + _HEAD_BYTES, end)])
-                    reference = self._contexts.refer(pps)
-                    first = head >= b"\x80"
-                else:
-                    first = False
+                if kind not in (3, 4) and end > begin + 1:
+                    reference = self._contexts.refer(self._pps.of(data, begin + 1, end))
+                    first = data[begin + 1] >= 0x80
                 if self._hash is not None and not first:
                     self._more(view[begin:end], reference)
                     continue
@@ -198,17 +202,18 @@ class H264Reader(_NalReader):
                 if not first:
                     columns.cut.append(columns.begun)
                 key = kind == h264.IDR
-                self._begin(view[begin:end], reference, time, inferred, key=key)
+                self._begin(view[begin:end], reference, key=key)
                 columns.begin(
                     pts=time, inferred=inferred or begun, key=key, clean=ENTRY if key else 0, packet=self._packets
                 )
                 begun = True
             elif kind in (h264.SPS, h264.PPS):
-                self._sets.take(kind, data[begin:end])
+                self._sets.take(kind, bytes(view[begin:end]))
             else:
-                rank = self._rank(kind, data[begin:end])
+                unit = bytes(view[begin:end])
+                rank = self._rank(kind, unit)
                 if rank != side.FREE:
-                    columns.side(hashlib.sha256(view[begin:end]).digest(), user=rank == side.USER)
+                    columns.side(hashlib.sha256(unit).digest(), user=rank == side.USER)
 
 
 class H265Reader(_NalReader):
@@ -224,9 +229,9 @@ class H265Reader(_NalReader):
         return 0, [data[begin:end] for begin, end in split_annex_b(data)]
 
     def _header_unit(self, unit: bytes) -> None:
-        kind, layer = unit[0] >> 1 & 63, h265.layer(unit)
+        kind = unit[0] >> 1 & 63
         if h265.VPS <= kind <= h265.PPS:
-            if layer == 0:
+            if h265.layer(unit) == 0:
                 self._sets.take(kind, unit)
             return
         rank = self._rank(kind, unit)
@@ -240,18 +245,15 @@ class H265Reader(_NalReader):
             return side.sei_class(unit, header_bytes=2)
         return side.BOUND
 
-    def _units(self, data: bytes, ranges: nal.Ranges, time: int, inferred: bool) -> None:
+    def _units(self, data: bytes | bytearray, ranges: nal.Ranges, time: int, inferred: bool) -> None:
         columns, view, begun = self._columns, memoryview(data), False
         for begin, end in ranges:
-            kind, layer = data[begin] >> 1 & 63, h265.layer(data[begin : begin + 2])
-            if kind <= h265.LAST_VCL and layer == 0:
-                head = data[begin + 2 : min(begin + 4, end)]
+            kind = data[begin] >> 1 & 63
+            base = end > begin + 1 and not data[begin] & 1 and data[begin + 1] < 8
+            if kind <= h265.LAST_VCL and base:
                 known = self._pps_irap if h265.FIRST_IRAP <= kind <= h265.LAST_IRAP else self._pps
-                pps = known[head]
-                if pps < 0:
-                    pps = known.whole(data[begin + 2 : min(begin + 2 + _HEAD_BYTES, end)])
-                reference = self._contexts.refer(pps)
-                first = head >= b"\x80"
+                reference = self._contexts.refer(known.of(data, begin + 2, end))
+                first = end > begin + 2 and data[begin + 2] >= 0x80
                 if self._hash is not None and not first:
                     self._more(view[begin:end], reference)
                     continue
@@ -259,17 +261,19 @@ class H265Reader(_NalReader):
                 if not first:
                     columns.cut.append(columns.begun)
                 key = h265.FIRST_KEY <= kind <= h265.LAST_KEY
-                self._begin(view[begin:end], reference, time, inferred, key=key)
+                self._begin(view[begin:end], reference, key=key)
                 clean = ENTRY if key else LEADING if kind in h265.RASL else 0
                 columns.begin(pts=time, inferred=inferred or begun, key=key, clean=clean, packet=self._packets)
                 begun = True
             elif h265.VPS <= kind <= h265.PPS:
-                if layer == 0:
-                    self._sets.take(kind, data[begin:end])
+                # Those of further layers decode no picture that is examined.
+                if base:
+                    self._sets.take(kind, bytes(view[begin:end]))
             else:
-                rank = self._rank(kind, data[begin:end])
+                unit = bytes(view[begin:end])
+                rank = self._rank(kind, unit)
                 if rank != side.FREE:
-                    columns.side(hashlib.sha256(view[begin:end]).digest(), user=rank == side.USER)
+                    columns.side(hashlib.sha256(unit).digest(), user=rank == side.USER)
 
 
 class Av1Reader:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import os
 import signal
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from evidence.errors import Malformed
 from media.columns import Columns
 from media.frames import FrameReader, Message, frame
 from media.mp4 import MovieTrack
+from media.nal import START_CODE
 from media.readers import H264Reader, H265Reader, Reader
 from media.sample_tables import Samples
 
 _CODECS = {"avc1": ("h264", "avcC"), "avc3": ("h264", "avcC"), "hvc1": ("hevc", "hvcC"), "hev1": ("hevc", "hvcC")}
-_WINDOW_BYTES = 4 << 20
+_WINDOW_BYTES = 512 << 10
 _MAX_SAMPLE_BYTES = 256 << 20
 # Below this a second process costs more than it saves.
 _WORTH_TWO_BYTES = 48 << 20
@@ -96,37 +99,54 @@ class _Part:
         self._plain = plain
         self.columns = Columns()
         kind = H264Reader if plain.codec == "h264" else H265Reader
-        self.reader: Reader = kind(self.columns, annex_b=False)
+        self.reader = kind(self.columns, annex_b=False)
         self.reader.header(plain.header)
 
     def read(self, begin: int, end: int) -> None:
-        samples = self._plain.samples
-        times, sync = samples.pts[begin:end].tolist(), samples.sync[begin:end].tolist()
-        take = self.reader.packet
-        with open(self._plain.path, "rb", buffering=0) as file:
-            for data, time, key in zip(self._data(file.fileno(), begin, end), times, sync, strict=False):
-                if data:
-                    take(data, time, False, key)
-
-    def _data(self, descriptor: int, begin: int, end: int) -> Iterator[bytes]:
-        """The bytes of each sample; ends where the file ends."""
-        offsets = self._plain.samples.offsets[begin:end].tolist()
-        sizes = self._plain.samples.sizes[begin:end].tolist()
+        """Take the samples from one to another, in pieces that stay in the processor's cache."""
+        samples, size_bytes = self._plain.samples, self._plain.size_bytes
+        offsets, sizes = samples.offsets[begin:end].tolist(), samples.sizes[begin:end].tolist()
+        times = samples.pts[begin:end].tolist()
         count, position = end - begin, 0
-        while position < count:
-            start = offsets[position]
-            reach, stop = start + sizes[position], position + 1
-            while stop < count and start <= offsets[stop] and offsets[stop] + sizes[stop] <= start + _WINDOW_BYTES:
-                reach = max(reach, offsets[stop] + sizes[stop])
-                stop += 1
-            window = os.pread(descriptor, min(reach, self._plain.size_bytes) - start, start) if reach > start else b""
-            for index in range(position, stop):
-                at = offsets[index] - start
-                if sizes[index] and at >= len(window):
-                    self.columns.notes.add("truncated")
-                    return
-                yield window[at : at + sizes[index]]
-            position = stop
+        window = bytearray(_WINDOW_BYTES)
+        take = self.reader.piece
+        with open(self._plain.path, "rb", buffering=0) as file:
+            while position < count:
+                start = offsets[position]
+                reach, stop = start + sizes[position], position + 1
+                while stop < count and start <= offsets[stop] and offsets[stop] + sizes[stop] <= start + _WINDOW_BYTES:
+                    reach = max(reach, offsets[stop] + sizes[stop])
+                    stop += 1
+                wanted = max(0, min(reach, size_bytes) - start)
+                if wanted > len(window):
+                    window = bytearray(wanted)
+                got = os.preadv(file.fileno(), [memoryview(window)[:wanted]], start) if wanted else 0
+                codes = _start_codes(window, got)
+                for index in range(position, stop):
+                    first = offsets[index] - start
+                    last = min(first + sizes[index], got)
+                    if last > first:
+                        at = bisect_left(codes, first)
+                        clear = at == len(codes) or codes[at] > last - len(START_CODE)
+                        take(window, first, last, times[index], False, clear=clear)
+                    elif sizes[index]:
+                        self.columns.notes.add("truncated")
+                        return
+                position = stop
+
+
+def _start_codes(window: bytearray, count: int) -> list[int]:
+    """Where start codes stand in the first `count` bytes; four times as fast as `find` where they are rare.
+
+    Every 00 00 01 has a pair of bytes 00 00 at an even place, or a pair 00 01 there behind a 00.
+    """
+    whole = np.frombuffer(window, dtype=np.uint8, count=count)
+    pairs = whole[: count // 2 * 2].view("<u2")
+    places = 2 * np.flatnonzero((pairs & 0xFEFF) == 0)
+    zeros = whole[places + 1] == 0
+    even = places[zeros & (places + 2 < count)]
+    odd = places[~zeros & (places > 0)]
+    return sorted((*even[whole[even + 2] == 1].tolist(), *(odd[whole[odd - 1] == 0] - 1).tolist()))
 
 
 class _Helper:
