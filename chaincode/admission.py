@@ -26,7 +26,7 @@ TIME_WINDOW_US = 15 * 60 * 1_000_000
 class Admitted:
     """A transaction whose signature and certificate are good; `nonce` is unique for its certificate."""
 
-    envelope: bytes
+    envelope: Envelope
     transaction: Transaction
     tx_id: str
     caller: Caller
@@ -45,16 +45,15 @@ class Admission:
         certificate = parse_certificate(der)
         return certificate, self._genesis.msp_of(certificate)
 
-    def authenticate(self, envelope: bytes) -> Admitted:
+    def authenticate(self, envelope: Envelope) -> Admitted:
         """Read a signed transaction and establish its caller, whenever it was made.
 
         Raises:
-            Malformed: envelope, transaction or certificate do not parse.
+            Malformed: transaction or certificate do not parse.
             Refused: another ledger's transaction, a certificate that no root of the organisation issued or that was not
                 valid at the transaction's time, or a bad signature.
         """
-        parsed = parse_envelope(envelope, TRANSACTION_PAYLOAD_TYPE, limit=MAX_PAYLOAD_BYTES, what="transaction")
-        transaction = parse_transaction(parsed.payload)
+        transaction = parse_transaction(envelope.payload)
         if transaction.ledger != self._genesis.digest:
             raise Refused("the transaction was signed for another ledger", reason="invalid")
         certificate, msp = self._certificate(transaction.certificate)
@@ -70,12 +69,12 @@ class Admission:
                 reason="expired",
                 next_step=f"have {transaction.msp} issue a new one, and check this computer's clock",
             )
-        if not _signed_once_by(parsed, certificate):
+        if not _signed_once_by(envelope, certificate):
             raise Refused("the transaction's signature does not fit its certificate", reason="denied")
         return Admitted(
             envelope=envelope,
             transaction=transaction,
-            tx_id=transaction_id(parsed.payload),
+            tx_id=transaction_id(envelope.payload),
             caller=caller_of(msp, certificate),
             nonce=sha256(transaction.nonce, transaction.certificate),
         )
@@ -86,7 +85,7 @@ class Admission:
         Raises:
             Malformed, Refused: as `authenticate`; Refused (`expired`) outside the time window.
         """
-        admitted = self.authenticate(envelope)
+        admitted = self.authenticate(read_envelope(envelope))
         distance_us = admitted.transaction.time_us - now_us
         if abs(distance_us) > window_us:
             raise Refused(
@@ -97,6 +96,11 @@ class Admission:
                 next_step="set this computer's clock, then send a new transaction",
             )
         return admitted
+
+
+def read_envelope(envelope: bytes) -> Envelope:
+    """Read the canonical envelope of a transaction. Raises Malformed."""
+    return parse_envelope(envelope, TRANSACTION_PAYLOAD_TYPE, limit=MAX_PAYLOAD_BYTES, what="transaction")
 
 
 def _signed_once_by(envelope: Envelope, certificate: Certificate) -> bool:

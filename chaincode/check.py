@@ -16,13 +16,15 @@ from pathlib import Path
 from chaincode.admission import Admission, Admitted
 from chaincode.dispatch import event_payload
 from chaincode.ledger_file import connect, snapshot
-from chaincode.reader import founding_document
+from chaincode.packing import unpack_envelope, unpack_writes
+from chaincode.reader import founding_document, transaction_at
 from evidence.canonical import parse_canonical
 from evidence.checkpoint import NoteKey, note_key, parse_checkpoint
 from evidence.digests import sha256
 from evidence.errors import Malformed, VeriframeError
-from evidence.ledger_format import CONFLICT, VALID, Entry, LedgerBlock, parse_ledger_block, parse_write_set
+from evidence.ledger_format import CONFLICT, VALID, Entry, LedgerBlock, parse_ledger_block, write_set
 from evidence.merkle import leaf_hash, node_hash
+from evidence.registry import Position
 
 MAX_PROBLEMS = 100
 
@@ -96,9 +98,8 @@ class _Check:
         yield from self._states()
 
     def _founding(self) -> Iterator[Problem]:
-        row = self._connection.execute("SELECT envelope FROM transactions WHERE height=0 AND position=0").fetchone()
         try:
-            genesis = founding_document(_bytes(row[0]) if row else b"")
+            genesis = founding_document(transaction_at(self._connection, Position(0, 0))[0])
         except Malformed as error:
             yield Problem(where="transaction 0/0", detail=f"no founding document: {error.detail}")
             return
@@ -119,8 +120,8 @@ class _Check:
 
     def _transactions(self, block: LedgerBlock, height: int) -> Iterator[Problem]:
         rows = self._connection.execute(
-            "SELECT position, id, nonce, code, envelope, writes, event FROM transactions WHERE height=? "
-            "ORDER BY position",
+            "SELECT t.position, t.id, t.nonce, t.code, t.envelope, t.writes, t.event, c.der FROM transactions t "
+            "LEFT JOIN certificates c ON c.number=t.certificate WHERE t.height=? ORDER BY t.position",
             (height,),
         ).fetchall()
         if [row[0] for row in rows] != list(range(len(block.transactions))):
@@ -136,18 +137,19 @@ class _Check:
                 yield Problem(where=where, detail=error.detail)
 
     def _transaction(self, where: str, row: tuple[object, ...], entry: Entry, height: int) -> Iterator[Problem]:
-        position, stored_id, nonce, code, envelope, written, event = row
+        position, stored_id, nonce, code, envelope, written, event, certificate = row
         if code != entry.code:
             yield Problem(where=where, detail=f"its code is {code}, the block says {entry.code}")
-        if sha256(_bytes(written)) != entry.writes:
+        writes = unpack_writes(_bytes(written))
+        if sha256(write_set(writes)) != entry.writes:
             yield Problem(where=where, detail="its write set is not the one in the block")
             return
-        if entry.code == CONFLICT and _bytes(written) != b"[]":
+        if entry.code == CONFLICT and writes:
             yield Problem(where=where, detail="it lost a conflict and yet writes something")
             return
         # The write set is good by its digest: replay it even where the transaction beside it is damaged, so that one
         # damaged byte is not reported again for every key that it wrote.
-        for key, value in parse_write_set(_bytes(written)).items():
+        for key, value in writes.items():
             assert isinstance(position, int)
             self._state[key] = (height, position, sha256(value))
             self._history += 1
@@ -160,7 +162,7 @@ class _Check:
                 self._note_participant(key, value)
         if self._admission is None:
             return
-        admitted = self._admission.authenticate(_bytes(envelope))
+        admitted = self._admission.authenticate(unpack_envelope(_bytes(envelope), _bytes(certificate)))
         if admitted.tx_id != entry.tx_id or _bytes(stored_id).hex() != entry.tx_id:
             yield Problem(where=where, detail="its id is not the one in the block")
         if _bytes(nonce) != admitted.nonce:
@@ -214,6 +216,7 @@ class _Check:
         counts = (
             ("transactions", "SELECT count(*) FROM transactions WHERE height>=? OR height<0", (height,), 0),
             ("checkpoints", "SELECT count(*) FROM checkpoints", (), height),
+            ("certificates", "SELECT count(*) FROM certificates", (), self._certificates()),
             ("log nodes", "SELECT count(*) FROM nodes", (), tree.written),
             ("history", "SELECT count(*) FROM history", (), self._history),
             ("state", "SELECT count(*) FROM state", (), len(self._state)),
@@ -222,6 +225,10 @@ class _Check:
             found = self._connection.execute(question, values).fetchone()[0]
             if found != expected:
                 yield Problem(where=where, detail=f"{found} rows stand where the blocks account for {expected}")
+
+    def _certificates(self) -> int:
+        row = self._connection.execute("SELECT count(DISTINCT certificate) FROM transactions").fetchone()
+        return int(row[0])
 
     def _states(self) -> Iterator[Problem]:
         for key, value, height, position in self._connection.execute(

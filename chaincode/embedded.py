@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from chaincode.admission import TIME_WINDOW_US, Admission, Admitted
+from chaincode.admission import TIME_WINDOW_US, Admission, Admitted, read_envelope
 from chaincode.committed import Committed
 from chaincode.ledger_file import connect, ledger_error, make_file, snapshot, translated
 from chaincode.ordering import Prepared, append_block, run
@@ -196,7 +196,7 @@ def found(path: Path, envelope: bytes, *, operator: Signer, clock: Callable[[], 
         Refused: a ledger stands there already, or the genesis document does not name the caller as ADMIN.
         Malformed, KeyUnavailable, ConfigInvalid, LedgerUnavailable.
     """
-    genesis = founding_document(envelope)
+    genesis = founding_document(read_envelope(envelope))
     _check_operator(operator, genesis, path)
     admitted = Admission(genesis).admit(envelope, now_us=clock())
     make_file(path)

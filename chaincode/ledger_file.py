@@ -1,8 +1,8 @@
 """The embedded ledger's file: tables, connections, and what SQLite's errors mean.
 
 One SQLite transaction holds one ledger block with everything that belongs to it, so a crash at any moment leaves the
-ledger with that block or without it, never with half of it. `blocks`, `transactions` and `checkpoints` are the ledger;
-`state`, `history` and `nodes` follow from them and are there to answer quickly.
+ledger with that block or without it, never with half of it. `blocks`, `transactions` (with `certificates`) and
+`checkpoints` are the ledger; `state`, `history` and `nodes` follow from them and are there to answer quickly.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ SCHEMA = """
 CREATE TABLE blocks (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
 CREATE TABLE transactions (
     height INTEGER NOT NULL, position INTEGER NOT NULL, id BLOB NOT NULL UNIQUE, nonce BLOB NOT NULL UNIQUE,
-    code TEXT NOT NULL, envelope BLOB NOT NULL, writes BLOB NOT NULL, event BLOB, UNIQUE (height, position));
+    code TEXT NOT NULL, certificate INTEGER NOT NULL, envelope BLOB NOT NULL, writes BLOB NOT NULL, event BLOB,
+    UNIQUE (height, position));
+CREATE TABLE certificates (number INTEGER PRIMARY KEY, der BLOB NOT NULL UNIQUE);
 CREATE TABLE checkpoints (size INTEGER PRIMARY KEY, note BLOB NOT NULL);
 CREATE TABLE state (
     key TEXT PRIMARY KEY, value BLOB NOT NULL, height INTEGER NOT NULL, position INTEGER NOT NULL) WITHOUT ROWID;

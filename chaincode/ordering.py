@@ -10,6 +10,7 @@ from chaincode import log
 from chaincode.admission import Admitted
 from chaincode.committed import Committed, Event
 from chaincode.dispatch import invoke
+from chaincode.packing import pack_envelope, pack_writes
 from chaincode.reader import tip_height
 from chaincode.simulation import SnapshotWorld, still_true
 from evidence.checkpoint import checkpoint_body, note_key, signature_line
@@ -21,7 +22,7 @@ from evidence.ledger_format import CONFLICT, MAX_WRITE_SET_BYTES, MAX_WRITES, VA
 from evidence.merkle import leaf_hash
 from evidence.registry import Position
 
-NOTHING = write_set({})
+NOTHING = sha256(write_set({}))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Prepared:
 
     admitted: Admitted
     world: SnapshotWorld
-    writes: bytes
+    writes_digest: bytes
     result: bytes
     height: int
     outcome: Committed | VeriframeError | None = None
@@ -50,7 +51,9 @@ def run(connection: sqlite3.Connection, admitted: Admitted) -> Prepared:
         raise Refused(
             f"one transaction writes at most {MAX_WRITES} keys and {MAX_WRITE_SET_BYTES} bytes", reason="invalid"
         )
-    return Prepared(admitted=admitted, world=world, writes=writes, result=result, height=tip_height(connection))
+    return Prepared(
+        admitted=admitted, world=world, writes_digest=sha256(writes), result=result, height=tip_height(connection)
+    )
 
 
 def append_block(
@@ -86,7 +89,7 @@ def append_block(
             Entry(
                 tx_id=admitted.tx_id,
                 code=VALID if valid else CONFLICT,
-                writes=sha256(prepared.writes if valid else NOTHING),
+                writes=prepared.writes_digest if valid else NOTHING,
             )
         )
         if valid:
@@ -130,16 +133,17 @@ def _store(connection: sqlite3.Connection, prepared: Prepared, position: Positio
     if valid and world.event is not None:
         event = Event(name=world.event[0], payload=world.event[1], position=position)
     connection.execute(
-        "INSERT INTO transactions (height, position, id, nonce, code, envelope, writes, event) "
-        "VALUES (?,?,?,?,?,?,?,?)",
+        "INSERT INTO transactions (height, position, id, nonce, code, certificate, envelope, writes, event) "
+        "VALUES (?,?,?,?,?,?,?,?,?)",
         (
             position.height,
             position.index,
             bytes.fromhex(admitted.tx_id),
             admitted.nonce,
             VALID if valid else CONFLICT,
-            admitted.envelope,
-            prepared.writes if valid else NOTHING,
+            _certificate(connection, admitted.transaction.certificate),
+            pack_envelope(admitted.envelope, admitted.transaction),
+            pack_writes(world.writes if valid else {}),
             None if event is None else event.payload,
         ),
     )
@@ -153,6 +157,15 @@ def _store(connection: sqlite3.Connection, prepared: Prepared, position: Positio
             [(key, position.height, position.index) for key in world.writes],
         )
     return event
+
+
+def _certificate(connection: sqlite3.Connection, der: bytes) -> int:
+    """Number under which the certificate is kept."""
+    row = connection.execute("SELECT number FROM certificates WHERE der=?", (der,)).fetchone()
+    if row is None:
+        connection.execute("INSERT INTO certificates (der) VALUES (?)", (der,))
+        return _certificate(connection, der)
+    return int(row[0])
 
 
 def _used(connection: sqlite3.Connection, admitted: Admitted) -> bool:

@@ -14,20 +14,18 @@ from typing import NamedTuple
 from chaincode import log
 from chaincode.committed import Committed, Event
 from chaincode.ledger_file import connect, snapshot
+from chaincode.packing import unpack_envelope, unpack_writes
 from chaincode.world import prefix_range
 from evidence.canonical import parse_canonical
-from evidence.dsse import parse_envelope
+from evidence.dsse import Envelope
 from evidence.errors import Malformed
 from evidence.genesis import Genesis, parse_genesis
 from evidence.ledger_format import (
-    MAX_PAYLOAD_BYTES,
-    TRANSACTION_PAYLOAD_TYPE,
     VALID,
     LedgerBlock,
     Receipt,
     parse_ledger_block,
     parse_transaction,
-    parse_write_set,
 )
 from evidence.registry import Position
 
@@ -128,7 +126,7 @@ class LedgerReader:
             ).fetchall()
         found = []
         for writes, height, position in rows:
-            values = parse_write_set(bytes(writes))
+            values = unpack_writes(bytes(writes))
             if key not in values:
                 raise Malformed("the ledger's history names a transaction that did not write this key", where=key)
             found.append(LedgerEntry(Position(height, position), key, values[key]))
@@ -153,15 +151,10 @@ class LedgerReader:
 
     def _make_receipt(self, position: Position, size: int) -> Receipt:
         with self.view() as view:
-            row = view.execute(
-                "SELECT envelope, writes FROM transactions WHERE height=? AND position=?",
-                (position.height, position.index),
-            ).fetchone()
-            if row is None:
-                raise Malformed(f"the ledger file lacks transaction {position.height}/{position.index}")
+            envelope, writes = transaction_at(view, position)
             return Receipt(
-                transaction=parse_envelope(bytes(row[0]), TRANSACTION_PAYLOAD_TYPE, limit=MAX_PAYLOAD_BYTES),
-                writes=parse_write_set(bytes(row[1])),
+                transaction=envelope,
+                writes=writes,
                 block=parse_ledger_block(_block(view, position.height)),
                 size=size,
                 path=log.inclusion_path(view, position.height, size),
@@ -201,17 +194,28 @@ class LedgerReader:
         with self.view() as view:
             if tip_height(view) < 0:
                 raise Malformed("this ledger was never founded", where=str(self.path))
-            row = view.execute("SELECT envelope FROM transactions WHERE height=0 AND position=0").fetchone()
-        if row is None:
-            raise Malformed("the ledger file lacks its first transaction", where=str(self.path))
-        return founding_document(bytes(row[0]))
+            return founding_document(transaction_at(view, Position(0, 0))[0])
 
 
-def founding_document(envelope: bytes) -> Genesis:
+def transaction_at(connection: sqlite3.Connection, position: Position) -> tuple[Envelope, dict[str, bytes]]:
+    """Envelope and write set of the transaction at `position`; whether they belong there is not asked.
+
+    Raises:
+        Malformed: there is none, or it is damaged.
+    """
+    row = connection.execute(
+        "SELECT t.envelope, t.writes, c.der FROM transactions t JOIN certificates c ON c.number=t.certificate "
+        "WHERE t.height=? AND t.position=?",
+        (position.height, position.index),
+    ).fetchone()
+    if row is None:
+        raise Malformed(f"the ledger file lacks transaction {position.height}/{position.index}")
+    return unpack_envelope(bytes(row[0]), bytes(row[2])), unpack_writes(bytes(row[1]))
+
+
+def founding_document(envelope: Envelope) -> Genesis:
     """The genesis document inside an `init` transaction. Raises Malformed."""
-    transaction = parse_transaction(
-        parse_envelope(envelope, TRANSACTION_PAYLOAD_TYPE, limit=MAX_PAYLOAD_BYTES, what="first transaction").payload
-    )
+    transaction = parse_transaction(envelope.payload)
     if transaction.function != "init" or len(transaction.arguments) != 1:
         raise Malformed("the ledger's first transaction is not its founding")
     genesis = parse_genesis(transaction.arguments[0])

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from chaincode.admission import Admission
+from chaincode.admission import Admission, read_envelope
 from chaincode.anchors import open_batch
 from chaincode.dispatch import invoke
 from chaincode.embedded import EmbeddedHost, found
@@ -122,7 +122,7 @@ class MemoryStage:
         self.send(founding)
 
     def send(self, envelope: bytes, *, commit: bool = True) -> tuple[MemoryWorld, bytes]:
-        admitted = self._admission.authenticate(envelope)
+        admitted = self._admission.authenticate(read_envelope(envelope))
         transaction = admitted.transaction
         world = MemoryWorld(self._state, caller=admitted.caller, tx_id=admitted.tx_id, tx_time_us=transaction.time_us)
         result = invoke(world, transaction.function, transaction.arguments)
