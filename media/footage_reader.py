@@ -13,11 +13,13 @@ import numpy as np
 from evidence.errors import Malformed, UnsupportedMedia
 from evidence.records import Display
 from media.columns import Columns
+from media.display import Stated, resolve, stated_by_movie, stated_by_segment
 from media.edits import Edited, edits_of
 from media.footage import Footage, Track
 from media.h264 import StreamFormat
-from media.matroska import SegmentInfo, is_segment, read_segment_info
+from media.matroska import SegmentInfo, SegmentTrack, is_segment, read_segment_info
 from media.mp4 import Movie, MovieTrack, is_movie, read_movie
+from media.mpeg4 import stream_says
 from media.samples import Plain, plain_track, read_units
 
 _CODECS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "mp4v": "mpeg4"}
@@ -35,6 +37,7 @@ class _Found:
     times: bool
     columns: Columns
     stream_format: StreamFormat | None
+    header: bytes
     tracks: tuple[Track, ...]
 
 
@@ -59,6 +62,7 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
         segment = read_segment_info(file) if is_segment(head) else None
     notes: set[str] = set()
     edited = Edited(shown_us=None, hidden=(), preroll=(), retimed=False)
+    stated = Stated()
     if movie is not None:
         chosen = _choose_in_movie(movie, track, notes)
         plain = plain_track(path, size_bytes, chosen) if tables else None
@@ -70,9 +74,12 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
         found.tracks = _movie_tracks(movie, chosen, found.codec)
         if movie.truncated:
             notes.add("truncated")
+        stated = stated_by_movie(chosen)
         edited = edits_of(movie, chosen, np.array(found.columns.pts, dtype=np.int64))
     elif segment is not None:
-        found = _by_packets(path, _choose_in_segment(segment, track, notes), notes)
+        shown_track = _choose_in_segment(segment, track, notes)
+        found = _by_packets(path, shown_track.index, notes)
+        stated = stated_by_segment(segment, shown_track)
         if segment.truncated:
             notes.add("truncated")
     else:
@@ -80,7 +87,7 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
     if found.container == "mpegts" and all(size_bytes % size for size in _PACKET_SIZES):
         found.columns.cut.append(found.columns.begun - 1)
         notes.add("truncated")
-    return _footage(found, edited, notes, size_bytes)
+    return _footage(found, stated, edited, notes, size_bytes)
 
 
 def _choose(candidates: list[tuple[int, bool]], track: int | None, notes: set[str]) -> int:
@@ -106,21 +113,18 @@ def _choose_in_movie(movie: Movie, track: int | None, notes: set[str]) -> MovieT
         raise UnsupportedMedia("its pictures are encrypted", next_step="examine the file before encryption")
     if any(entry.external for entry in chosen.used_entries):
         raise UnsupportedMedia("its pictures stand in another file", next_step="ask for a file that holds them itself")
-    if len(chosen.used_entries) > 1:
-        notes.add("several_sample_descriptions")
     return chosen
 
 
-def _choose_in_segment(segment: SegmentInfo, track: int | None, notes: set[str]) -> int:
+def _choose_in_segment(segment: SegmentInfo, track: int | None, notes: set[str]) -> SegmentTrack:
     videos = [each for each in segment.tracks if each.kind == "video"]
     index = _choose([(each.index, each.enabled) for each in videos], track, notes)
-    if next(each for each in videos if each.index == index).encrypted:
+    chosen = next(each for each in videos if each.index == index)
+    if chosen.encrypted:
         raise UnsupportedMedia("its pictures are encrypted", next_step="examine the file before encryption")
-    if segment.ordered_editions:
-        notes.add("ordered_editions")
     if segment.linked:
         notes.add("linked_segments")
-    return index
+    return chosen
 
 
 def _by_table(plain: Plain, movie: Movie, chosen: MovieTrack, processes: int) -> _Found:
@@ -134,6 +138,7 @@ def _by_table(plain: Plain, movie: Movie, chosen: MovieTrack, processes: int) ->
         times=True,
         columns=columns,
         stream_format=reader.stream_format,
+        header=plain.header,
         tracks=(),
     )
 
@@ -164,6 +169,7 @@ def _by_packets(path: str, track: int | None, notes: set[str]) -> _Found:
             times=source.times,
             columns=assembler.columns,
             stream_format=assembler.stream_format,
+            header=source.header,
             tracks=tuple(
                 Track(index=info.index, kind=info.kind, codec=info.codec, examined=info.index == source.stream.index)
                 for info in source.streams
@@ -199,22 +205,25 @@ def _take_table_times(columns: Columns, chosen: MovieTrack) -> None:
             columns.pts[unit] = times[packet]
 
 
-def _footage(found: _Found, edited: Edited, notes: set[str], size_bytes: int) -> Footage:
+def _footage(found: _Found, stated: Stated, edited: Edited, notes: set[str], size_bytes: int) -> Footage:
     columns, said = found.columns, found.stream_format
     if not columns.begun:
         raise UnsupportedMedia("there is not one picture in it")
     ends = {0, columns.begun - 1}
     if set(columns.cut) - ends:
         notes.add("damaged_packet")
-    stream_display = Display(sar=said.sar or (1, 1), colour=said.colour) if said else Display()
+    sar, colour = (said.sar, said.colour) if said else stream_says(found.codec, found.header)
+    stream_display = Display(sar=sar or (1, 1), colour=colour)
+    width, height = (said.width, said.height) if said else found.size
+    shown = resolve(stated, stream_display, width, height)
     return Footage(
         name="",
         size_bytes=size_bytes,
         sha256=b"",
         container=found.container,
         codec=found.codec,
-        width=said.width if said else found.size[0],
-        height=said.height if said else found.size[1],
+        width=width,
+        height=height,
         time_base=found.time_base,
         times=found.times,
         coded=bytes(columns.coded),
@@ -229,9 +238,9 @@ def _footage(found: _Found, edited: Edited, notes: set[str], size_bytes: int) ->
         hidden=edited.hidden,
         preroll=edited.preroll,
         edits_retimed=edited.retimed,
-        display=stream_display,
+        display=shown.display,
         stream_display=stream_display,
-        display_stated=frozenset(),
+        display_stated=shown.stated,
         tracks=found.tracks,
-        notes=tuple(sorted(notes | columns.notes)),
+        notes=tuple(sorted(notes | columns.notes | set(shown.notes))),
     )
