@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from evidence.digests import is_ident
-from evidence.errors import ConfigInvalid, KeyUnavailable
+from evidence.errors import ConfigInvalid
 from evidence.keys import ECDSA_P256, Signer
 from sdk.home import Home
-from sdk.keys import create_key, load_key
+from sdk.keys import load_or_create_key
 
 
 def device_key(home: Home, camera: str, *, algorithm: str = ECDSA_P256) -> Signer:
@@ -17,17 +17,14 @@ def device_key(home: Home, camera: str, *, algorithm: str = ECDSA_P256) -> Signe
         KeyUnavailable: the key cannot be read or made. A key that is lost is not replaced silently where its camera is
             registered: the ledger knows the old one, and the caller finds that the two differ.
     """
+    check_camera_name(camera)
+    return load_or_create_key(home.device_key(camera), algorithm=algorithm)
+
+
+def check_camera_name(camera: str) -> None:
+    """Raises ConfigInvalid: not a camera's name."""
     if not is_ident(camera):
         raise ConfigInvalid(
             f"{camera[:80]!r} is not a camera's name",
             next_step="use small letters, digits and hyphens, at most 63, beginning with a letter or digit",
         )
-    path = home.device_key(camera)
-    if not path.exists():
-        try:
-            return create_key(path, algorithm=algorithm)
-        except KeyUnavailable:
-            # Another process may have made it between the question and the attempt.
-            if not path.exists():
-                raise
-    return load_key(path)
