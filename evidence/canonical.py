@@ -20,6 +20,8 @@ DEFAULT_LIMIT = 1 << 20
 
 T = TypeVar("T")
 
+_STRUCTURE = re.compile(rb'[\[\]{}"\\]')
+
 
 def canonical(value: object) -> bytes:
     """Write `value` as canonical JSON.
@@ -128,14 +130,26 @@ _NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 def _depth(data: bytes) -> int:
     deepest = depth = 0
-    for match in _NESTING.finditer(data):
-        token = match.group()
-        if token in (b"[", b"{"):
+    in_string, escaped = False, -1
+    # Only the characters that matter are looked at: a batch of 500 blocks has 270,000 others.
+    for match in _STRUCTURE.finditer(data):
+        at = match.start()
+        byte = data[at]
+        if in_string:
+            if at == escaped:
+                continue
+            if byte == 0x5C:
+                escaped = at + 1
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
             depth += 1
-            if depth > MAX_DEPTH:
-                return depth
             deepest = max(deepest, depth)
-        elif token in (b"]", b"}"):
+            if deepest > MAX_DEPTH:
+                return deepest
+        elif byte in b"]}":
             depth -= 1
     return deepest
 
