@@ -1,0 +1,159 @@
+"""The entry point: files in, verdicts out. Everything that can go wrong with the evidence ends in a verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+
+from evidence.errors import ConfigInvalid, UnsupportedMedia, VeriframeError
+from evidence.genesis import parse_genesis
+from evidence.trust import Trust
+from media.footage import Footage
+from media.scan import scan
+from verifier import sentences
+from verifier.asked import Asked, check_requirements
+from verifier.court import Court, own_word
+from verifier.fetch import open_source
+from verifier.gather import Progress, Source, gather
+from verifier.joined import join
+from verifier.judge import judge, versions
+from verifier.model import Finding, State
+from verifier.states import axes_without_match
+from verifier.verdict import Exhibit, Verdict
+
+Reason = tuple[str, str]
+"""Code of a finding, and a clause behind `because`."""
+
+ABSENT = ("proof_absent", "there is no proof and no index to look in")
+UNUSABLE = "file_unusable"
+_PIECE_BYTES = 1 << 20
+
+
+def examine(
+    paths: Sequence[Path],
+    *,
+    source: Path | str | None,
+    trust: Trust | Literal["home"] | None,
+    camera: str | None = None,
+    start_us: int | None = None,
+    end_us: int | None = None,
+    track: int | None = None,
+    as_one: bool = False,
+    require: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> list[Verdict]:
+    """Examine files against what was recorded; one verdict per file, or one over all of them.
+
+    Nothing is written, neither beside the files nor in the home.
+
+    Args:
+        source: a home (path) or a ledger (URL); None where there is no evidence at all.
+        trust: the examiner's trust file; `home` takes the word of the home's own ledger; None trusts nothing.
+        camera, start_us, end_us: what the footage is said to be; Unix microseconds UTC, the end exclusive.
+        track: index of the video track that is meant.
+        as_one: judge the files as one sequence, in the order given.
+        require: how strong the proof must be (`verifier.asked.REQUIREMENTS`).
+
+    Raises:
+        ConfigInvalid: no such file, home or ledger, or an unknown requirement: the question, not the footage, is wrong.
+    """
+    asked = Asked(
+        camera=camera,
+        start_us=start_us,
+        end_us=end_us,
+        require=check_requirements(tuple(require)),
+        trust_source="none" if trust is None else "home" if trust == "home" else "file",
+        track_chosen=track is not None,
+    )
+    with ExitStack() as stack:
+        opened: Source | None = None
+        refused = ABSENT
+        try:
+            opened = None if source is None else stack.enter_context(open_source(source))
+        except ConfigInvalid:
+            raise
+        except VeriframeError as error:
+            refused = ("proof_damaged", f"the evidence cannot be read ({error})")
+        verdicts = []
+        for group in [paths] if as_one else [[path] for path in paths]:
+            exhibits, footage, unusable = _read(group, track)
+            if footage is None:
+                verdicts.append(_undetermined(exhibits, asked, *unusable))
+            elif opened is None:
+                verdicts.append(_undetermined(exhibits, asked, *refused))
+            else:
+                verdicts.append(_judged(footage, exhibits, opened, trust, asked, progress))
+        return verdicts
+
+
+def _read(paths: Sequence[Path], track: int | None) -> tuple[list[Exhibit], Footage | None, Reason]:
+    """Scan what is to be judged as one: its exhibits, its pictures, and why there are none."""
+    exhibits: list[Exhibit] = []
+    footages: list[Footage] = []
+    reason = ("", "")
+    first = 0
+    for path in paths:
+        try:
+            footage = scan(path, track=track)
+        except ConfigInvalid:
+            raise
+        except VeriframeError as error:
+            exhibits.append(_unusable(path))
+            reason = (UNUSABLE, f"{path.name} is not usable video ({error.detail})")
+            continue
+        if not footage.count:
+            reason = (UNUSABLE, f"{path.name} holds no pictures")
+        exhibits.append(Exhibit.of(footage, first))
+        footages.append(footage)
+        first += footage.count
+    if reason[0]:
+        return exhibits, None, reason
+    try:
+        return exhibits, join(footages), reason
+    except UnsupportedMedia as error:
+        return exhibits, None, (UNUSABLE, error.detail)
+
+
+def _unusable(path: Path) -> Exhibit:
+    """Name, size and digest of a file that could be read, but not as video."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+                size += len(piece)
+    except OSError as error:
+        raise ConfigInvalid(f"the file cannot be read: {error.strerror}", where=str(path)) from error
+    return Exhibit(name=path.name, sha256=digest.digest(), size_bytes=size)
+
+
+def _judged(
+    footage: Footage,
+    exhibits: Sequence[Exhibit],
+    source: Source,
+    trust: Trust | Literal["home"] | None,
+    asked: Asked,
+    progress: Progress | None,
+) -> Verdict:
+    try:
+        believed = own_word(parse_genesis(source.genesis)) if trust == "home" else trust
+        bundle = gather(source, footage, asked, believed, progress)
+        court = Court(bundle, believed)
+    except VeriframeError as error:
+        return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error})")
+    return judge(footage, exhibits, court, asked)
+
+
+def _undetermined(exhibits: Sequence[Exhibit], asked: Asked, code: str, reason: str) -> Verdict:
+    return Verdict(
+        state=State.UNDETERMINED,
+        sentence=sentences.undetermined([reason]),
+        exhibits=tuple(exhibits),
+        axes=axes_without_match(code),
+        findings=(Finding.of(code, f"{reason[:1].upper()}{reason[1:]}."),),
+        asked=asked.to_json(),
+        versions=versions(),
+    )

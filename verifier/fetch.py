@@ -1,0 +1,147 @@
+"""Opens a home or a ledger for reading, and changes nothing: the one place where the verifier meets custody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing
+from evidence.leaf_list import MAX_LEAF_LIST_BYTES
+from evidence.ledger_format import LedgerBlock, Receipt
+from evidence.proof_file import MAX_PROOF_FILE_BYTES
+from evidence.registry import Position
+from sdk.home import Home, open_home, snapshot
+from sdk.index import Index
+from sdk.ledger import LedgerReader, read_ledger
+from sdk.settings import load
+from sdk.spool import Spool
+from sdk.store import Store, batch_file_key, get_bytes, open_store, proof_key
+from verifier.bundle import SlotName
+
+_PROOF_NAME = re.compile(r"proof/([a-z0-9][a-z0-9-]{0,62})/([0-9]{10})-([0-9]{10})")
+
+Opened = TypeVar("Opened", Index, Spool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeSource:
+    """A ledger, and where there is a home also its store, spool and index; see `verifier.gather.Source`.
+
+    `index` and `spool` are None where the home has none, or where they cannot be read: both can be done without.
+    """
+
+    reader: LedgerReader
+    store: Store | None = None
+    index: Index | None = None
+    spool: Spool | None = None
+
+    @property
+    def genesis(self) -> bytes:
+        return self.reader.genesis.canonical()
+
+    @property
+    def height(self) -> int:
+        return self.reader.height
+
+    def proof(self, slot: SlotName) -> bytes | None:
+        if self.store is not None:
+            try:
+                return get_bytes(self.store, proof_key(*slot), limit=MAX_PROOF_FILE_BYTES)
+            except ObjectMissing:
+                pass
+        row = None if self.spool is None else self.spool.row(*slot)
+        return None if row is None else row.proof
+
+    def stored(self) -> Sequence[SlotName]:
+        found: set[SlotName] = set()
+        for key in () if self.store is None else self.store.list("proof"):
+            match = _PROOF_NAME.fullmatch(key)
+            if match is not None:
+                found.add((match[1], int(match[2]), int(match[3])))
+        after = 0
+        while self.spool is not None and (rows := self.spool.unstored(after=after)):
+            after = rows[-1].number
+            found.update((row.camera, row.chain, row.sequence) for row in rows)
+        return sorted(found)
+
+    def hints(self, digests: Iterable[bytes]) -> Iterable[SlotName]:
+        if self.index is None:
+            return ()
+        try:
+            return {(hit.camera, hit.chain, hit.sequence) for hit in self.index.find(digests)}
+        except Malformed:
+            return ()
+
+    def batch_hints(self, slot: SlotName) -> Iterable[tuple[str, str, int]]:
+        if self.index is None:
+            return ()
+        try:
+            return self.index.batches_of(*slot)
+        except Malformed:
+            return ()
+
+    def entries(self, prefix: str, *, first: str = "", last: str = "") -> Iterable[tuple[Position, str, bytes]]:
+        return self.reader.entries(prefix, first=first, last=last)
+
+    def entry(self, key: str) -> tuple[Position, str, bytes] | None:
+        return self.reader.get(key)
+
+    def receipt(self, position: Position) -> Receipt:
+        return self.reader.receipt_at(position)
+
+    def block(self, height: int) -> LedgerBlock:
+        return self.reader.block(height)
+
+    def leaf_list(self, site: str, recorder: str, batch: int) -> bytes | None:
+        if self.store is None:
+            return None
+        try:
+            return get_bytes(self.store, batch_file_key(site, recorder, batch), limit=MAX_LEAF_LIST_BYTES)
+        except (ObjectMissing, ObjectCorrupt):
+            return None
+
+
+@contextmanager
+def open_source(where: Path | str) -> Iterator[HomeSource]:
+    """Open a home (a path) or a ledger (its URL) for reading; databases are copied with their journals and only the
+    copies are opened.
+
+    Raises:
+        ConfigInvalid: no home there, or no such kind of ledger. Malformed: what is there cannot be read.
+        StoreUnavailable, LedgerUnavailable.
+    """
+    with ExitStack() as stack:
+        if isinstance(where, str):
+            yield HomeSource(reader=stack.enter_context(read_ledger(where)))
+            return
+        home = open_home(where, writing=False)
+        copy = stack.enter_context(snapshot(home))
+        reader = stack.enter_context(read_ledger(f"sqlite:///{copy.ledger}"))
+        yield HomeSource(
+            reader=reader,
+            store=_store(home),
+            index=_optional(stack, lambda: Index(copy.index) if copy.index.exists() else None),
+            spool=_optional(stack, lambda: _spool(copy)),
+        )
+
+
+def _store(home: Home) -> Store:
+    settings = load(config=None, home=home.path, environment={})
+    return open_store(settings.store.url, base=home.path, writing=False)
+
+
+def _spool(copy: Home) -> Spool | None:
+    # Opening a spool sweeps up after crashes; this one is a private copy.
+    return Spool(copy.spool, now=lambda: 0) if (copy.spool / "spool.db").exists() else None
+
+
+def _optional(stack: ExitStack, opened: Callable[[], Opened | None]) -> Opened | None:
+    try:
+        made = opened()
+    except Malformed:
+        return None
+    return None if made is None else stack.enter_context(made)
