@@ -1,8 +1,8 @@
 """Render a scene that looks and codes like CCTV, for the demo, the tests and the measurements.
 
 A still, textured background, people walking through it, sensor noise and a burned-in clock. The same arguments give the
-same bytes with the same libraries on the same kind of processor: the noise comes from `seed`, the encoder runs in one thread and the container is
-written without dates, names or random ids.
+same bytes with the same libraries on the same kind of processor: the noise comes from `seed`, the encoder runs in one
+thread and the container is written without dates, names or random ids.
 """
 
 from collections.abc import Iterator
