@@ -7,8 +7,9 @@ stands on the ledger, and what stands there never goes away.
 
 from __future__ import annotations
 
+import ipaddress
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from evidence.digests import is_ident
 from evidence.errors import ConfigInvalid, KeyUnavailable
@@ -26,6 +27,7 @@ from sdk.keys import generate_key, load_private_key, private_key_pem, write_new_
 ATTRIBUTES = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
 ROOT_YEARS = 20
 LEAF_DAYS = 5 * 365
+NODE_DAYS = 365
 # Certificates are valid from a little earlier, so that a client whose clock lags is not refused on the first day.
 LEEWAY = timedelta(hours=1)
 
@@ -88,6 +90,44 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.DER)
+
+    def issue_node(
+        self,
+        public_key: PublicKey,
+        *,
+        name: str,
+        unit: str,
+        hosts: Sequence[str] = (),
+        now_us: int,
+        days: int = NODE_DAYS,
+    ) -> bytes:
+        """A certificate for a peer or orderer, DER: for signing (`unit` peer or orderer), or for TLS under `hosts`.
+
+        Args:
+            hosts: host names and addresses that a TLS certificate is for; none: it is for signing.
+        """
+        key = serialization.load_der_public_key(public_key.spki)
+        assert isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # PublicKey holds no other kind
+        start = _moment(now_us) - LEEWAY
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_name(self.msp, name, unit))
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
+            .not_valid_after(min(_moment(now_us) + timedelta(days=days), self.certificate.not_valid_after_utc))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(sign=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(_issuer_key_id(self.certificate), critical=False)
+        )
+        if hosts:
+            usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False).add_extension(
+                x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
+            )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 def make_authority(msp: str, *, now_us: int) -> Authority:
@@ -160,6 +200,13 @@ def _name(msp: str, common: str, unit: str | None) -> x509.Name:
         parts.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit))
     parts.append(x509.NameAttribute(NameOID.COMMON_NAME, common))
     return x509.Name(parts)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _issuer_key_id(root: x509.Certificate) -> x509.AuthorityKeyIdentifier:

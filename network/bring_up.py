@@ -1,0 +1,352 @@
+"""Bring a network up and down: every step is skipped where its effect is already there, so that `up` can be repeated.
+
+Order: keys and certificates · orderers and peers · channel · chaincode package, definition and process of each
+organisation. A crash between two steps leaves what the next `up` continues from; `down` keeps the ledgers,
+`down(purge=True)` removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidence.errors import ConfigInvalid, LedgerUnavailable, VeriframeError
+from network.configuration import channel_configuration, orderer_configuration, peer_configuration, write_json
+from network.material import Material, make_material
+from network.package import Package, make_package, write_builder
+from network.processes import Processes
+from network.topology import ADMIN, CHAINCODE, SERVICE, Node, Topology
+
+PROFILE = "Evidence"
+COMMAND_S = 90
+READY_S = 45
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One network on this machine.
+
+    Args:
+        root: folder of everything that belongs to it.
+        programs: Fabric's programs by name, from `network.programs`.
+        version: of the chaincode definition; a higher one is an upgrade.
+    """
+
+    topology: Topology
+    root: Path
+    programs: Mapping[str, Path]
+    version: int = 1
+
+    @property
+    def material(self) -> Material:
+        return Material(self.root)
+
+    @property
+    def processes(self) -> Processes:
+        return Processes(self.root)
+
+    def data(self, node: Node) -> Path:
+        return self.root / "data" / node.name
+
+    def _configuration(self, node: Node) -> Path:
+        return self.root / "configuration" / node.name
+
+    @property
+    def genesis_block(self) -> Path:
+        return self.root / "genesis.block"
+
+    # -- up and down ---------------------------------------------------------------------------------------------
+
+    def up(self, *, now_us: int, say: Say = lambda text: None, chaincode: bool = True) -> None:
+        """Bring everything up and wait until the channel takes transactions.
+
+        Raises:
+            LedgerUnavailable: a process ended or did not answer in time; the text names its log.
+        """
+        say("keys and certificates")
+        make_material(self.topology, self.root, now_us=now_us)
+        self._configure()
+        say(f"{len(self.topology.orderers)} orderers, {len(self.topology.peers)} peers")
+        self.start_nodes()
+        say(f"channel {self.topology.channel}")
+        self._join()
+        if chaincode:
+            say(f"chaincode {self.topology.chaincode}")
+            self._define_chaincode()
+            self.start_chaincode()
+
+    def down(self, *, purge: bool = False) -> None:
+        """End all processes; with `purge` the ledgers, keys and certificates go as well."""
+        for name in sorted(self.processes.names(), key=lambda name: ("chaincode" not in name, "peer" not in name)):
+            self.processes.stop(name)
+        if purge:
+            for part in (
+                "data",
+                "configuration",
+                "nodes",
+                "organisations",
+                "people",
+                "run",
+                "log",
+                "builder",
+                "packages",
+            ):
+                shutil.rmtree(self.root / part, ignore_errors=True)
+            self.genesis_block.unlink(missing_ok=True)
+
+    def start_nodes(self) -> None:
+        for node in self.topology.nodes:
+            self.start_node(node)
+        for node in self.topology.nodes:
+            self._wait_for_port(node.name, node.host, node.port(SERVICE))
+        for node in self.topology.orderers:
+            self._wait_for_port(node.name, node.host, node.port(ADMIN))
+
+    def start_node(self, node: Node) -> None:
+        arguments = ["node", "start"] if node.kind == "peer" else []
+        self.processes.start(
+            node.name,
+            [str(self.programs[node.kind]), *arguments],
+            {
+                "FABRIC_CFG_PATH": str(self._configuration(node)),
+                "PATH": os.environ.get("PATH", ""),
+                "FABRIC_LOGGING_SPEC": "warning",
+            },
+            self.data(node),
+        )
+
+    def start_chaincode(self) -> None:
+        """One chaincode process for each organisation, on its own package id and certificates."""
+        for peer in self.topology.peers:
+            tls = self.material.node(peer) / "tls"
+            roots = self.root / "organisations" / peer.organisation / "msp" / "tlscacerts" / "tlsca.pem"
+            self.processes.start(
+                f"chaincode-{peer.organisation}",
+                [
+                    *(sys.executable, "-m", "chaincode.fabric", "--address", peer.address(CHAINCODE)),
+                    *("--package-id", self.package(peer).id, "--certificate", str(tls / "certificate.pem")),
+                    *("--key", str(tls / "key.pem"), "--client-root", str(roots)),
+                ],
+                {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PYTHONUNBUFFERED": "1"},
+                self.root,
+            )
+        for peer in self.topology.peers:
+            self._wait_for_port(f"chaincode-{peer.organisation}", peer.host, peer.port(CHAINCODE))
+
+    def _configure(self) -> None:
+        builder = self.root / "builder"
+        write_builder(builder)
+        for node in self.topology.peers:
+            core = peer_configuration(self.topology, self.material, node, self.data(node), builder)
+            write_json(self._configuration(node) / "core.yaml", core)
+        for node in self.topology.orderers:
+            orderer = orderer_configuration(self.topology, self.material, node, self.data(node))
+            write_json(self._configuration(node) / "orderer.yaml", orderer)
+        channel = channel_configuration(self.topology, self.material, PROFILE)
+        write_json(self.root / "configuration" / "channel" / "configtx.yaml", channel)
+
+    def _wait_for_port(self, name: str, host: str, port: int) -> None:
+        deadline = time.monotonic() + READY_S
+        while True:
+            self.processes.require(name)
+            try:
+                socket.create_connection((host, port), timeout=1).close()
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise LedgerUnavailable(
+                        f"{name} does not listen on port {port}", where=str(self.processes.log(name))
+                    ) from error
+            time.sleep(0.1)
+
+    # -- channel -------------------------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        if not self.genesis_block.exists():
+            draft = self.genesis_block.with_suffix(".new")
+            self._run(
+                "configtxgen",
+                ["-profile", PROFILE, "-channelID", self.topology.channel, "-outputBlock", str(draft)],
+                {"FABRIC_CFG_PATH": str(self.root / "configuration" / "channel")},
+            )
+            draft.rename(self.genesis_block)
+        for node in self.topology.orderers:
+            if self.topology.channel not in self._osn_channels(node):
+                self._osnadmin(node, "join", "--config-block", str(self.genesis_block))
+        for node in self.topology.peers:
+            if self.topology.channel not in self.peer(node, ["channel", "list"]):
+                self.peer(node, ["channel", "join", "-b", str(self.genesis_block)])
+
+    def _osn_channels(self, node: Node) -> str:
+        return self._osnadmin(node, "list", channel=False)
+
+    def _osnadmin(self, node: Node, verb: str, *arguments: str, channel: bool = True) -> str:
+        tls = self.material.node(node) / "tls"
+        return self._run(
+            "osnadmin",
+            [
+                *(
+                    "channel",
+                    verb,
+                    "-o",
+                    node.address(ADMIN),
+                    "--ca-file",
+                    str(self.material.tls_root(node.organisation)),
+                ),
+                *("--client-cert", str(tls / "certificate.pem"), "--client-key", str(tls / "key.pem")),
+                *(("--channelID", self.topology.channel) if channel else ()),
+                *arguments,
+            ],
+            {},
+        )
+
+    def peer(self, node: Node, arguments: Sequence[str], *, as_person: str | None = None) -> str:
+        """Run the `peer` program against one peer, as its organisation's ADMIN or somebody else."""
+        tls = self.material.node(node) / "tls"
+        person = as_person or f"admin-{node.organisation}"
+        return self._run(
+            "peer",
+            arguments,
+            {
+                "FABRIC_CFG_PATH": str(self._configuration(node)),
+                "CORE_PEER_ADDRESS": node.address(SERVICE),
+                "CORE_PEER_LOCALMSPID": node.msp,
+                "CORE_PEER_MSPCONFIGPATH": str(self.material.person_msp(person)),
+                "CORE_PEER_TLS_ENABLED": "true",
+                "CORE_PEER_TLS_ROOTCERT_FILE": str(self.material.tls_root(node.organisation)),
+                "CORE_PEER_TLS_CLIENTAUTHREQUIRED": "true",
+                "CORE_PEER_TLS_CLIENTCERT_FILE": str(tls / "certificate.pem"),
+                "CORE_PEER_TLS_CLIENTKEY_FILE": str(tls / "key.pem"),
+            },
+        )
+
+    def orderer_arguments(self, node: Node) -> list[str]:
+        """How `peer` reaches an orderer."""
+        orderer = self.topology.orderers[0]
+        tls = self.material.node(node) / "tls"
+        return [
+            *("-o", orderer.address(SERVICE), "--tls", "--cafile", str(self.material.tls_root(orderer.organisation))),
+            *("--clientauth", "--certfile", str(tls / "certificate.pem"), "--keyfile", str(tls / "key.pem")),
+        ]
+
+    def _run(self, program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+        try:
+            done = subprocess.run(
+                [str(self.programs[program]), *arguments],
+                env={
+                    "PATH": os.environ.get("PATH", ""),
+                    "HOME": os.environ.get("HOME", ""),
+                    "FABRIC_LOGGING_SPEC": "error",
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LedgerUnavailable(f"{program} {arguments[0]} did not end within {COMMAND_S} s") from error
+        # osnadmin ends with status 0 when the orderer refused; the HTTP status stands in what it prints.
+        refused = program == "osnadmin" and not done.stdout.startswith(("Status: 200", "Status: 201"))
+        if done.returncode != 0 or refused:
+            lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise LedgerUnavailable(f"{program} {' '.join(arguments[:2])}: {lines[-1] if lines else 'no output'}")
+        return done.stdout
+
+    # -- chaincode -----------------------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        return f"{self.topology.chaincode}_{self.version}"
+
+    def package(self, peer: Node) -> Package:
+        """The package of one organisation: its own address and certificates."""
+        tls = self.material.node(peer) / "tls"
+        return make_package(
+            self.label,
+            address=peer.address(CHAINCODE),
+            root_pem=self.material.tls_root(peer.organisation).read_text(encoding="ascii"),
+            client_pem=(tls / "certificate.pem").read_text(encoding="ascii"),
+            client_key_pem=(tls / "key.pem").read_text(encoding="ascii"),
+        )
+
+    def _definition(self) -> list[str]:
+        return [
+            *("--channelID", self.topology.channel, "--name", self.topology.chaincode),
+            *("--version", str(self.version), "--sequence", str(self.version)),
+            *("--signature-policy", self.topology.settings.endorsement),
+        ]
+
+    def _define_chaincode(self) -> None:
+        for peer in self.topology.peers:
+            package = self.package(peer)
+            if package.id not in self.peer(peer, ["lifecycle", "chaincode", "queryinstalled", "-O", "json"]):
+                path = self.root / "packages" / f"{peer.organisation}.tar.gz"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(package.data)
+                self.peer(peer, ["lifecycle", "chaincode", "install", str(path)])
+        if self._committed():
+            return
+        ready = self._readiness()
+        for peer in self.topology.peers:
+            if not ready.get(peer.msp, False):
+                self.peer(
+                    peer,
+                    [
+                        *(
+                            "lifecycle",
+                            "chaincode",
+                            "approveformyorg",
+                            *self.orderer_arguments(peer),
+                            *self._definition(),
+                        ),
+                        *("--package-id", self.package(peer).id),
+                    ],
+                )
+        first = self.topology.peers[0]
+        endorsers: list[str] = []
+        for peer in self.topology.peers:
+            endorsers += ["--peerAddresses", peer.address(SERVICE)]
+            endorsers += ["--tlsRootCertFiles", str(self.material.tls_root(peer.organisation))]
+        self.peer(
+            first,
+            ["lifecycle", "chaincode", "commit", *self.orderer_arguments(first), *self._definition(), *endorsers],
+        )
+
+    def _readiness(self) -> dict[str, bool]:
+        first = self.topology.peers[0]
+        text = self.peer(first, ["lifecycle", "chaincode", "checkcommitreadiness", *self._definition(), "-O", "json"])
+        approvals = json.loads(text).get("approvals", {})
+        return {str(msp): bool(approved) for msp, approved in approvals.items()}
+
+    def _committed(self) -> bool:
+        first = self.topology.peers[0]
+        try:
+            text = self.peer(
+                first,
+                [
+                    *("lifecycle", "chaincode", "querycommitted", "--channelID", self.topology.channel),
+                    *("--name", self.topology.chaincode, "-O", "json"),
+                ],
+            )
+        except LedgerUnavailable:
+            return False  # `peer` ends with an error for a chaincode that nobody has defined
+        return int(json.loads(text).get("sequence", 0)) >= self.version
+
+
+def network_folder(home: Path, topology: Topology) -> Path:
+    return home / "networks" / f"{topology.channel}-{topology.settings.base_port}"
+
+
+__all__ = ["ConfigInvalid", "Network", "VeriframeError", "network_folder"]

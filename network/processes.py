@@ -1,0 +1,105 @@
+"""Peers, orderers and chaincode servers as plain processes, apart from the terminal, found and ended by their id.
+
+`<root>/run/<name>.pid` holds the process id and its start time, so that a number which the system gave to somebody else
+since is never signalled.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidence.errors import LedgerUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The processes of one network; logs stand in `<root>/log/<name>.log`."""
+
+    root: Path
+
+    def _pid_file(self, name: str) -> Path:
+        return self.root / "run" / f"{name}.pid"
+
+    def log(self, name: str) -> Path:
+        return self.root / "log" / f"{name}.log"
+
+    def names(self) -> list[str]:
+        folder = self.root / "run"
+        return sorted(path.stem for path in folder.glob("*.pid")) if folder.is_dir() else []
+
+    def running(self, name: str) -> int | None:
+        """Process id of `name`, None where it does not run."""
+        try:
+            pid_text, started = self._pid_file(name).read_text(encoding="ascii").split()
+        except (OSError, ValueError):
+            return None
+        return int(pid_text) if _start_time(int(pid_text)) == started else None
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bool:
+        """Start `name` unless it runs; returns whether it was started now."""
+        if self.running(name) is not None:
+            return False
+        for place in (self._pid_file(name), self.log(name)):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.log(name).open("ab") as log:
+            process = subprocess.Popen(
+                [*command],
+                env={**environment},
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._pid_file(name).write_text(f"{process.pid} {_start_time(process.pid)}\n", encoding="ascii")
+        return True
+
+    def stop(self, name: str, *, wait_s: float = 15.0, kill: bool = False) -> bool:
+        """End `name`; a process that does not end in time is killed. Returns whether it ran."""
+        pid = self.running(name)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
+            deadline = time.monotonic() + wait_s
+            while self.running(name) is not None:
+                _reap(pid)
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGKILL)
+                    deadline += wait_s
+                time.sleep(0.05)
+        self._pid_file(name).unlink(missing_ok=True)
+        return pid is not None
+
+    def require(self, name: str) -> None:
+        """Raises LedgerUnavailable, with the log's last line, when `name` does not run."""
+        if self.running(name) is None:
+            try:
+                last = self.log(name).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            except OSError:
+                last = []
+            raise LedgerUnavailable(
+                f"{name} ended: {last[0][-300:] if last else 'it wrote nothing'}", where=str(self.log(name))
+            )
+
+
+def _start_time(pid: int) -> str:
+    """Start time of a live process, empty where there is none or only its remains."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
