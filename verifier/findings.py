@@ -19,6 +19,8 @@ __all__ = ["Examined", "examine_script"]
 MOST_LISTED = 24
 """Stretches of one finding that are listed singly; more are told as one, and drawn one by one all the same."""
 
+HIDDEN = "{n} pictures are in the file, but its edit list keeps them from being shown."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
@@ -40,6 +42,11 @@ def examine_script(
     """
     found = [*track_findings(footage, track_chosen=track_chosen), *ambiguity_findings(script)]
     drawn: list[tuple[str, Sequence[int]]] = []
+    if script.ambiguous:
+        # Which records these pictures belong to is open, so nothing can be said by comparing with one of them.
+        hidden = sorted({unit for first, last in footage.hidden for unit in range(first, last + 1)})
+        found.extend(_listed(script, "hidden", hidden, HIDDEN))
+        return Examined(findings=tuple(found), marks=_marks(footage.count, [("hidden", hidden)]))
     for code, units, text in _by_units(script, footage, asked_us):
         found.extend(_listed(script, code, units, text))
         drawn.append((code, units))
@@ -65,7 +72,7 @@ def _by_units(script: Script, footage: Footage, asked_us: Span | None) -> Iterat
     affected = affected_units(script, footage, {*headers, *sides})
     yield "affected", affected, "{n} pictures are coded as recorded, but decoded from pictures that are not."
     hidden, preroll = left_out(script, footage, asked_us)
-    yield "hidden", hidden, "{n} pictures are in the file, but its edit list keeps them from being shown."
+    yield "hidden", hidden, HIDDEN
     yield "preroll", preroll, "{n} pictures before or behind the part that is shown are in the file, but not shown."
 
 

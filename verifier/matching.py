@@ -6,12 +6,14 @@ same digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evidence.digests import DIGEST_BYTES
+from verifier.gaps import grow
 from verifier.lookup import ABSENT, FileDigests, Lookup
-from verifier.order import common_subsequence, longest_increasing
+from verifier.model import Span
+from verifier.order import longest_increasing
 from verifier.recorded import SEAM_US, Recorded
 
 __all__ = ["Matching", "Stretch", "match_pictures"]
@@ -51,13 +53,16 @@ class Matching:
     ambiguous: tuple[Stretch, ...] = ()
 
 
-def match_pictures(coded: bytes, records: Sequence[Recorded], *, camera: str | None = None) -> Matching:
+def match_pictures(
+    coded: bytes, records: Sequence[Recorded], *, camera: str | None = None, asked_us: Span | None = None
+) -> Matching:
     """Find the recording that `coded` is a copy of and place its units there.
 
     Args:
         coded: the file's unit digests, 32 bytes each, decode order.
         records: candidates, one per camera and chain, the earliest anchored first.
         camera: claimed camera; if anything of it matches, the file is judged as a copy of its recording.
+        asked_us: start (inclusive) and end (exclusive); of several places that fit equally, those inside count.
     """
     digests = FileDigests.of(coded)
     lookups = [Lookup.of(record, digests) for record in records if record.count]
@@ -66,7 +71,7 @@ def match_pictures(coded: bytes, records: Sequence[Recorded], *, camera: str | N
     if primary is None:
         candidates = [lookup for lookup in candidates if 2 * lookup.any_known(digests) >= len(digests.ids)]
         claimed = [lookup for lookup in candidates if lookup.record.camera == camera]
-        return _without_unique(coded, digests, claimed or candidates)
+        return _without_unique(coded, digests, claimed or candidates, asked_us)
     chain = _continued(primary, candidates, digests)
     in_time = sorted(range(len(chain)), key=lambda index: chain[index].record.start_us)
     own = Lookup.join([chain[index] for index in in_time], [in_time.index(index) for index in range(len(chain))])
@@ -138,96 +143,40 @@ def _place(ids: list[int], own: Lookup) -> list[int]:
         at = free if ids[free] == own.ids[position] else unit
         place[at] = position
         free = at + 1
-    settle(ids, own.ids, place)
+    grow(ids, own.ids, place)
     return place
 
 
-def settle(ids: Sequence[int], recorded: Sequence[int], place: list[int]) -> None:
-    """Extend placed runs over equal digests, then place what is left between and beside them."""
-    for before, behind in list(_gaps(place)):
-        _grow(ids, recorded, place, before, behind)
-    for before, behind in list(_gaps(place)):
-        if before < 0 or behind == len(place):
-            _align_edge(ids, recorded, place, before, behind)
-        else:
-            _align_gap(ids, recorded, place, before, behind)
-
-
-def _gaps(place: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the placed units before and behind every stretch of unplaced ones (-1 and the count at the edges)."""
-    before = -1
-    for unit, position in enumerate(place):
-        if position >= 0:
-            if unit > before + 1:
-                yield before, unit
-            before = unit
-    if 0 <= before < len(place) - 1:
-        yield before, len(place)
-
-
-def _grow(ids: Sequence[int], recorded: Sequence[int], place: list[int], before: int, behind: int) -> None:
-    low = place[before] if before >= 0 else -1
-    high = place[behind] if behind < len(place) else len(recorded)
-    if before >= 0:
-        while before + 1 < behind and low + 1 < high and ids[before + 1] == recorded[low + 1]:
-            before, low = before + 1, low + 1
-            place[before] = low
-    if behind < len(place):
-        while before < behind - 1 and low < high - 1 and ids[behind - 1] == recorded[high - 1]:
-            behind, high = behind - 1, high - 1
-            place[behind] = high
-
-
-def _align_gap(ids: Sequence[int], recorded: Sequence[int], place: list[int], before: int, behind: int) -> None:
-    """Place what a stretch between two placed units shares with the record between them."""
-    low = place[before] + 1
-    left, right = ids[before + 1 : behind], recorded[low : place[behind]]
-    pairs = common_subsequence(left, right)
-    if len(left) == len(right):
-        straight = [(index, index) for index, digest in enumerate(left) if digest == right[index]]
-        pairs = pairs if len(pairs) > len(straight) else straight
-    for index, other in pairs:
-        place[before + 1 + index] = low + other
-
-
-def _align_edge(ids: Sequence[int], recorded: Sequence[int], place: list[int], before: int, behind: int) -> None:
-    """Go on beyond the first or last placed unit at the same distance, as far as half of the pictures agree."""
-    if before < 0:
-        anchor, step, length = behind, -1, behind
-    else:
-        anchor, step, length = before, 1, behind - before - 1
-    agreed: list[tuple[int, int]] = []
-    reach = 0
-    for distance in range(1, length + 1):
-        unit, position = anchor + step * distance, place[anchor] + step * distance
-        if not 0 <= position < len(recorded):
-            break
-        if ids[unit] == recorded[position]:
-            agreed.append((unit, position))
-            if 2 * len(agreed) >= distance:
-                reach = len(agreed)
-    for unit, position in agreed[:reach]:
-        place[unit] = position
-
-
-def _without_unique(coded: bytes, digests: FileDigests, candidates: Sequence[Lookup]) -> Matching:
+def _without_unique(
+    coded: bytes, digests: FileDigests, candidates: Sequence[Lookup], asked_us: Span | None
+) -> Matching:
     """Judge a file none of whose units stands exactly once in any candidate, such as one from a covered lens."""
     empty = [NOWHERE] * len(digests.ids)
     if not candidates or not digests.ids:
         return Matching(digests=digests, own=None, others=tuple(candidates), place=empty)
-    fits = [(lookup, at) for lookup in candidates for at in _occurrences(coded, lookup.record.coded)]
+    count = len(digests.ids)
+    fits = [
+        (lookup, Stretch(record=lookup.record, first=at, last=at + count - 1))
+        for lookup in candidates
+        for at in _occurrences(coded, lookup.record.coded)
+    ]
     if fits:
-        own, first = fits[0]
-        place = list(range(first, first + len(digests.ids)))
-        stretches = tuple(
-            Stretch(record=lookup.record, first=at, last=at + len(digests.ids) - 1) for lookup, at in fits
-        )
-        ambiguous = stretches if len(stretches) > 1 else ()
+        fits = [fit for fit in fits if _inside(fit[1], asked_us)] or fits
+        own, where = fits[0]
+        place = list(range(where.first, where.last + 1))
+        ambiguous = tuple(stretch for _, stretch in fits) if len(fits) > 1 else ()
     else:
         own, place = _by_longer_runs(digests, candidates)
         ambiguous = ()
     others = tuple(lookup for lookup in candidates if lookup is not own)
     return Matching(digests=digests, own=own, others=others, place=place, ambiguous=ambiguous)
+
+
+def _inside(stretch: Stretch, asked_us: Span | None) -> bool:
+    if asked_us is None:
+        return True
+    times = stretch.record.time_us(stretch.first, stretch.last)
+    return asked_us[0] <= times[0] and times[1] < asked_us[1]
 
 
 def _occurrences(coded: bytes, recorded: bytes) -> list[int]:
@@ -260,7 +209,7 @@ def _by_longer_runs(digests: FileDigests, candidates: Sequence[Lookup]) -> tuple
                         if unit + step >= free and position + step > behind:
                             place[unit + step] = position + step
                             free, behind = unit + step + 1, position + step
-                settle(digests.ids, lookup.ids, place)
+                grow(digests.ids, lookup.ids, place)
                 return lookup, place
     for lookup in candidates:
         if len(lookup.ids) == len(digests.ids):

@@ -11,6 +11,7 @@ import numpy as np
 
 from media.footage import Footage
 from verifier.entries import operations_of
+from verifier.gaps import align_gaps
 from verifier.lookup import Lookup
 from verifier.matching import Matching, match_pictures
 from verifier.model import CUT_PICTURE, Op, Span
@@ -43,7 +44,7 @@ def match(
         camera: claimed camera.
         asked_us: start (inclusive) and end (exclusive) that the file is asked to show, Unix microseconds UTC.
     """
-    matching = match_pictures(footage.coded, records, camera=camera)
+    matching = match_pictures(footage.coded, records, camera=camera, asked_us=asked_us)
     return _Sorter(footage, matching, asked_us).script()
 
 
@@ -70,14 +71,13 @@ class _Sorter:
         matching, own = self.matching, self.own
         sources: tuple[Recorded, ...] = ()
         if matching.own is not None and own is not None:
-            if self.footage.times and not matching.ambiguous:
-                tolerance_us = TOLERANCE_US + min(tick_us_of(self.footage), LARGEST_TICK_US)
-                settle_by_time(self.ids, matching.own, self.place, played_us(self.footage), tolerance_us)
             sources = (own, *(lookup.record for lookup in matching.others))
             self._same()
             self._moved(matching.own)
             self._elsewhere(own.camera)
-            self._modified()
+            if self.hull is not None:
+                self._repeated(matching.own)
+                self._modified()
         self._rest()
         missing = tuple(self._missing())
         columns = Script(
@@ -98,17 +98,32 @@ class _Sorter:
     # Kinds, in order of precedence.
 
     def _same(self) -> None:
-        low = high = NOWHERE
-        for unit, position in enumerate(self.place):
+        placed = [unit for unit, position in enumerate(self.place) if position >= 0 and self.ops[unit] is None]
+        for unit in placed:
+            self.ops[unit] = Op.SAME
+            self.source[unit] = (0, self.place[unit])
+            self.taken[self.place[unit]] = 1
+        if placed:
+            self._cover(self.place[placed[0]], self.place[placed[-1]])
+
+    def _cover(self, low: int, high: int) -> None:
+        """Widen what the file speaks of."""
+        if self.hull is not None:
+            low, high = min(low, self.hull[0]), max(high, self.hull[1])
+        self.hull = (low, high)
+        self.expected[low : high + 1] = b"\x01" * (high + 1 - low)
+
+    def _repeated(self, own: Lookup) -> None:
+        """Place what repeated digests still show between the others, then choose among equal ones by their times."""
+        place = [at if self.ops[unit] is Op.SAME else NOWHERE for unit, at in enumerate(self.place)]
+        align_gaps(self.ids, own.ids, place, [op is not None for op in self.ops], self.taken)
+        if self.footage.times and not self.matching.ambiguous:
+            tolerance_us = TOLERANCE_US + min(tick_us_of(self.footage), LARGEST_TICK_US)
+            settle_by_time(self.ids, own, place, played_us(self.footage), tolerance_us, self.taken)
+        for unit, position in enumerate(place):
             if position >= 0:
-                self.ops[unit] = Op.SAME
-                self.source[unit] = (0, position)
-                self.taken[position] = 1
-                low = position if low < 0 else low
-                high = position
-        if low >= 0:
-            self.hull = (low, high)
-            self.expected[low : high + 1] = b"\x01" * (high + 1 - low)
+                self.ops[unit], self.place[unit] = None, position
+        self._same()
 
     def _moved(self, own: Lookup) -> None:
         if self.hull is None:
@@ -116,8 +131,7 @@ class _Sorter:
         moved = list(runs(self.ids, own, self.ops))
         spans = [span for first, last, start in moved for span in untaken(self.taken, start, start + last - first)]
         low, high = widened(self.hull, spans, [hole.position for hole in own.record.holes])
-        self.hull = (low, high)
-        self.expected[low : high + 1] = b"\x01" * (high + 1 - low)
+        self._cover(low, high)
         for first, last, start in moved:
             for unit in range(first, last + 1):
                 position = start + unit - first

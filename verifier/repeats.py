@@ -17,7 +17,9 @@ REORDER_US = 2_000_000
 """How far behind a picture in decode order one that is shown at the same time may stand."""
 
 
-def settle_by_time(ids: Sequence[int], own: Lookup, place: list[int], copy_us: Column, tolerance_us: int) -> None:
+def settle_by_time(
+    ids: Sequence[int], own: Lookup, place: list[int], copy_us: Column, tolerance_us: int, taken: bytearray
+) -> None:
     """Move units that stand several times in the record to those equal pictures that their times name.
 
     Args:
@@ -25,6 +27,7 @@ def settle_by_time(ids: Sequence[int], own: Lookup, place: list[int], copy_us: C
         place: positions, ascending; changed in place, ascending again.
         copy_us: when the file shows each unit.
         tolerance_us: by how much a unit may be off that is shown as recorded.
+        taken: positions that are told already; follows `place`.
     """
     for first, last in list(_repeated_stretches(ids, own, place)):
         before = first - 1 if first > 0 and place[first - 1] >= 0 else None
@@ -33,9 +36,9 @@ def settle_by_time(ids: Sequence[int], own: Lookup, place: list[int], copy_us: C
             continue
         if before is not None:
             stop = place[behind] if behind is not None else len(own.ids)
-            _settle(ids, own, place, copy_us, tolerance_us, before, range(first, last + 1), stop)
+            _settle(ids, own, place, copy_us, tolerance_us, taken, before, range(first, last + 1), stop)
         elif behind is not None:
-            _settle(ids, own, place, copy_us, tolerance_us, behind, range(last, first - 1, -1), -1)
+            _settle(ids, own, place, copy_us, tolerance_us, taken, behind, range(last, first - 1, -1), -1)
 
 
 def _repeated_stretches(ids: Sequence[int], own: Lookup, place: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -55,6 +58,7 @@ def _settle(
     place: list[int],
     copy_us: Column,
     tolerance_us: int,
+    taken: bytearray,
     anchor: int,
     units: range,
     stop: int,
@@ -66,6 +70,7 @@ def _settle(
     if all(abs(int(copy_us[unit]) - int(source_us[place[unit]]) - shift) <= tolerance_us for unit in units):
         return
     chosen: list[int] = []
+    held = {place[unit] for unit in units}
     position = place[anchor]
     for unit in units:
         wanted = int(copy_us[unit]) - shift
@@ -73,7 +78,11 @@ def _settle(
         while (
             position != stop
             and connections[position] == connection
-            and (own.ids[position] != ids[unit] or abs(int(source_us[position]) - wanted) > tolerance_us)
+            and (
+                own.ids[position] != ids[unit]
+                or (taken[position] and position not in held)
+                or abs(int(source_us[position]) - wanted) > tolerance_us
+            )
         ):
             if step * (int(source_us[position]) - wanted) > REORDER_US:
                 return
@@ -81,5 +90,8 @@ def _settle(
         if position == stop or connections[position] != connection:
             return
         chosen.append(position)
+    for position in held:
+        taken[position] = 0
     for unit, position in zip(units, chosen, strict=True):
         place[unit] = position
+        taken[position] = 1

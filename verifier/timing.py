@@ -102,17 +102,16 @@ def played_us(footage: Footage) -> Column:
 
 
 def _runs(script: Script, footage: Footage, own: Recorded) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of units that follow each other in file and record, none hidden, all of one connection."""
+    """Yield (first, last) of units that follow each other in file and record without hole, hidden unit or new connection."""
     unseen = _marked(footage.hidden, footage.count)
-    connections = own.connections
+    holes = np.array([hole.position for hole in own.holes], dtype=np.int64)
+    stretches = own.connections + own.count * np.searchsorted(holes, np.arange(own.count), side="right")
     first = -1
     for unit in range(footage.count + 1):
         usable = unit < footage.count and script.ops[unit] is Op.SAME and not unseen[unit]
         if first >= 0:
             position = script.place[unit - 1]
-            follows = (
-                usable and script.place[unit] == position + 1 and connections[position] == connections[position + 1]
-            )
+            follows = usable and script.place[unit] == position + 1 and stretches[position] == stretches[position + 1]
             if follows:
                 continue
             yield first, unit - 1
