@@ -89,7 +89,12 @@ class _Check:
                 return
             data = _bytes(data)
             yield from self._block(where, data, height, previous)
-            yield from self._nodes(tree, height, leaf_hash(data))
+            leaf = leaf_hash(data)
+            logged = self._logged_leaf(tree, height)
+            if logged not in (None, leaf):
+                yield Problem(where=where, detail="it is not the block that the operator's checkpoint covers")
+                leaf = logged or leaf
+            yield from self._nodes(tree, height, leaf)
             yield from self._checkpoint(height + 1, tree.root())
             previous, height = sha256(data), height + 1
         if height == 0:
@@ -183,6 +188,24 @@ class _Check:
         # A transaction of a contract that this software does not know: its event cannot be judged here.
         return payload if payload is not None else (None if stored is None else _bytes(stored))
 
+    def _logged_leaf(self, tree: _Tree, height: int) -> bytes | None:
+        """The leaf hash in the log where the operator's signature covers it: then it is the block that has changed.
+
+        Without this question one changed byte of a block would be reported for every later checkpoint too.
+        """
+        node = self._connection.execute("SELECT hash FROM nodes WHERE level=0 AND number=?", (height,)).fetchone()
+        note = self._connection.execute("SELECT note FROM checkpoints WHERE size=?", (height + 1,)).fetchone()
+        if node is None or note is None or self._operator is None or not isinstance(node[0], bytes):
+            return None
+        try:
+            checkpoint = parse_checkpoint(_bytes(note[0]))
+        except Malformed:
+            return None
+        grown = tree.copy()
+        for _ in grown.append(height, node[0]):
+            pass
+        return node[0] if checkpoint.root == grown.root() and checkpoint.signed_by(self._operator) else None
+
     def _nodes(self, tree: _Tree, height: int, leaf: bytes) -> Iterator[Problem]:
         for level, number, node in tree.append(height, leaf):
             row = self._connection.execute(
@@ -244,6 +267,11 @@ class _Tree:
     def __init__(self) -> None:
         self.written = 0
         self._peaks: list[tuple[int, bytes]] = []
+
+    def copy(self) -> _Tree:
+        other = _Tree()
+        other._peaks = list(self._peaks)
+        return other
 
     def append(self, index: int, leaf: bytes) -> Iterator[tuple[int, int, bytes]]:
         """Add a leaf; yields every complete subtree that it finishes as (level, number, hash)."""

@@ -124,6 +124,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise ledger_error(error, path) from error
+    except UnicodeDecodeError as error:
+        # A damaged schema is quoted in SQLite's message, and the driver cannot even read that.
+        raise _damaged("its description of itself is unreadable", path) from error
     except OSError as error:
         raise ConfigInvalid(
             f"the ledger cannot be opened ({error.strerror})",
@@ -154,8 +157,12 @@ def ledger_error(error: sqlite3.Error, path: Path) -> VeriframeError:
         return ConfigInvalid(
             "the ledger cannot be written", where=where, next_step="check the folder's owner and permissions"
         )
+    return _damaged(str(error), path)
+
+
+def _damaged(cause: str, path: Path) -> Malformed:
     return Malformed(
-        f"the ledger file is damaged ({error})",
-        where=where,
+        f"the ledger file is damaged ({cause})",
+        where=str(path),
         next_step="restore it from a back-up, or from another copy of the ledger",
     )
