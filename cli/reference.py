@@ -30,8 +30,10 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def help_of(words: str, made: Any) -> str:
     """The text that `--help` prints for a command."""
-    options = {"help_option_names": ["-h", "--help"], "terminal_width": _WIDTH, "max_content_width": _WIDTH}
-    context = typer.Context(made, info_name=words, **options)
+    names = ["-h", "--help"]
+    context = typer.Context(
+        made, info_name=words, help_option_names=names, terminal_width=_WIDTH, max_content_width=_WIDTH
+    )
     return "\n".join(line.rstrip() for line in str(made.get_help(context)).splitlines())
 
 
