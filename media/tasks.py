@@ -14,6 +14,7 @@ Task = Callable[[Mapping[str, Any], Send], Message]
 # Name to "module:function". A module is imported only in the child that runs its task.
 TASKS: Mapping[str, str] = {
     "scan": "media.scan:scan_task",
+    "selftest": "media.selftest:selftest_task",
     "record": "frame_sampler.recording_task:record_task",
 }
 
