@@ -7,12 +7,14 @@ CA writes it. Role and organisation are always judged together: the root that si
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.utils import CryptographyDeprecationWarning
 
 from evidence.digests import sha256
 from evidence.errors import Malformed
@@ -90,7 +92,12 @@ def parse_certificate(der: bytes) -> Certificate:
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise Malformed(f"certificate is larger than {MAX_CERTIFICATE_BYTES} bytes")
     try:
-        parsed = x509.load_der_x509_certificate(der)
+        with warnings.catch_warnings():
+            # The library warns about what it will refuse one day; whatever of that matters is refused below.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            parsed = x509.load_der_x509_certificate(der)
+        if parsed.serial_number <= 0:
+            raise Malformed("certificate's serial number is not positive (RFC 5280 4.1.2.2)")
         public_key = parse_public_key(
             parsed.public_key().public_bytes(
                 serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
