@@ -5,87 +5,128 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from evidence.errors import ConfigInvalid, Malformed, SpoolFull, StoreUnavailable, VeriframeError
 
 BUSY_SECONDS = 30.0  # several processes share a home; a commit takes milliseconds, so this is patience, not a rule
 
 
-def open_database(path: Path, *, schema: str, version: int, what: str) -> sqlite3.Connection:
-    """Open (or make) a database whose commits are on the disk when they return.
+class Database:
+    """One open database file: reads, and transactions that are whole or nothing.
 
     Args:
         schema: statements run once, when the file is new.
         version: `user_version` that this software reads and writes.
         what: the file's name in messages, as "the spool".
+        repair: what to do when it is damaged.
 
     Raises:
         ConfigInvalid: the place cannot be written. Malformed: damaged, not ours, or of a newer version.
-        SpoolFull: no space.
+        SpoolFull: no space. Every method likewise.
     """
-    with translated(path, what):
-        new = not path.exists()
-        if new:
-            # Made by us first, so that nobody else can read it while SQLite fills it.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA foreign_keys=ON")
-            found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if found == 0:
-                with transaction(connection, path, what):
-                    # Another process may have made the tables while this one waited for the lock.
-                    if int(connection.execute("PRAGMA user_version").fetchone()[0]) == 0:
-                        for statement in filter(str.strip, schema.split(";")):
-                            connection.execute(statement)
-                        connection.execute(f"PRAGMA user_version={version:d}")
-                found = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if found != version:
-                raise Malformed(
-                    f"{what} has format version {found}; this software knows {version}",
-                    where=str(path),
-                    next_step="use the version of Veriframe that wrote it, or a newer one",
-                )
+
+    def __init__(self, path: Path, *, schema: str, version: int, what: str, repair: str) -> None:
+        self.path = path
+        self._what = what
+        self._repair = repair
+        with self._translated():
+            new = not path.exists()
             if new:
-                sync_folder(path.parent)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
+                # Made by us first, so that nobody else can read it while SQLite fills it.
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            try:
+                self._prepare(schema, version)
+                if new:
+                    sync_folder(path.parent)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows that a statement gives."""
+        with self._translated():
+            return self._connection.execute(statement, values).fetchall()
+
+    def row(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """The first row, None without any."""
+        with self._translated():
+            found: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
+            return found
+
+    def run(self, statement: str, values: Sequence[object]) -> None:
+        """One statement as a transaction of its own."""
+        with self.transaction() as change:
+            change.execute(statement, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run the body under the file's only write lock and commit it whole, or not at all."""
+        with self._translated():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                # A crash before this line leaves nothing of the body, after it everything: FULL syncs the log first.
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _prepare(self, schema: str, version: int) -> None:
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute("PRAGMA foreign_keys=ON")
+        if self._version() == 0:
+            with self.transaction() as change:
+                # Another process may have made the tables while this one waited for the lock.
+                if self._version() == 0:
+                    for statement in filter(str.strip, schema.split(";")):
+                        change.execute(statement)
+                    change.execute(f"PRAGMA user_version={version:d}")
+        found = self._version()
+        if found != version:
+            raise Malformed(
+                f"{self._what} has format version {found}; this software knows {version}",
+                where=str(self.path),
+                next_step="use the version of Veriframe that wrote it, or a newer one",
+            )
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        with translated(self.path, self._what, repair=self._repair):
+            yield
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, path: Path, what: str) -> Iterator[sqlite3.Connection]:
-    """Run the body under the file's only write lock and commit it whole, or not at all."""
-    with translated(path, what):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            # A crash before this line leaves nothing of the body, after it everything: FULL syncs the log first.
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-
-@contextmanager
-def translated(path: Path, what: str) -> Iterator[None]:
+def translated(path: Path, what: str, *, repair: str = "restore it from a back-up") -> Iterator[None]:
     """Turn SQLite's and the file system's errors into ours, with the place and the next step."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _of_sqlite(error, path, what) from error
+        raise _of_sqlite(error, path, what, repair) from error
     except OSError as error:
         raise of_os_error(error, path, what) from error
 
 
-def _of_sqlite(error: sqlite3.Error, path: Path, what: str) -> VeriframeError:
+def _of_sqlite(error: sqlite3.Error, path: Path, what: str, repair: str) -> VeriframeError:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     where = str(path)
     if code == sqlite3.SQLITE_FULL:
@@ -104,11 +145,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path, what: str) -> VeriframeError:
             where=where,
             next_step="check the disk and its free space, then run the command again",
         )
-    return Malformed(
-        f"{what} is damaged ({error})",
-        where=where,
-        next_step="restore it from a back-up, or move it aside: `veriframe doctor` says what that costs",
-    )
+    return Malformed(f"{what} is damaged ({error})", where=where, next_step=repair)
 
 
 def of_os_error(error: OSError, path: Path, what: str) -> VeriframeError:

@@ -18,10 +18,11 @@ from evidence.leaf_list import MAX_LEAF_LIST_BYTES, LeafList, parse_leaf_list
 from evidence.leaves import KEY
 from evidence.proof_file import MAX_PROOF_FILE_BYTES, ProofFile, mismatch, parse_proof_file
 from evidence.records import SegmentRecord
-from sdk.database import open_database, sync_folder, transaction, translated
+from sdk.database import Database, sync_folder, translated
 from sdk.store import Store, batch_file_key, get_bytes, proof_key
 
 _WHAT = "the index"
+_REPAIR = "make it anew from store and ledger: veriframe store reindex"
 _VERSION = 1
 _DIGEST_BYTES = 16  # half a digest finds as well as a whole one: what is found is compared in full
 _SCHEMA = """
@@ -83,9 +84,8 @@ class Index:
     """The file `index.db` of a home."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it. Raises ConfigInvalid, Malformed, SpoolFull as `open_database` does."""
-        self._path = path
-        self._db = open_database(path, schema=_SCHEMA, version=_VERSION, what=_WHAT)
+        """Open or make it. Raises as `Database` does."""
+        self._db = Database(path, schema=_SCHEMA, version=_VERSION, what=_WHAT, repair=_REPAIR)
 
     def __enter__(self) -> Index:
         return self
@@ -101,8 +101,8 @@ class Index:
         record = proof.record
         media = record.media if isinstance(record, SegmentRecord) else None
         units = record.units.count if isinstance(record, SegmentRecord) else 0
-        with transaction(self._db, self._path, _WHAT):
-            added = self._db.execute(
+        with self._db.transaction() as change:
+            added = change.execute(
                 "INSERT INTO segments(camera,chain,sequence,kind,start_us,end_us,first_unit,units,object)"
                 " VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
                 (
@@ -111,7 +111,7 @@ class Index:
                 ),
             )  # fmt: skip
             if added.rowcount:
-                self._db.executemany(
+                change.executemany(
                     "INSERT INTO keys(digest,segment,unit) VALUES(?,?,?)",
                     [
                         (proof.coded[unit * 32 : unit * 32 + _DIGEST_BYTES], added.lastrowid, unit)
@@ -122,8 +122,8 @@ class Index:
 
     def add_batch(self, leaves: LeafList) -> None:
         """Note which slots a sealed batch filled; again is no change."""
-        with transaction(self._db, self._path, _WHAT):
-            self._db.executemany(
+        with self._db.transaction() as change:
+            change.executemany(
                 "INSERT INTO batched VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING",
                 [
                     (b.block.camera, b.block.chain, b.block.sequence, leaves.site, leaves.recorder, leaves.batch)
@@ -135,31 +135,32 @@ class Index:
         """Key pictures with these digests, by camera, chain, sequence, unit. Many digests are asked in one go."""
         found: set[tuple[str, int, int, int]] = set()
         wanted = sorted({digest[:_DIGEST_BYTES] for digest in digests})
-        with translated(self._path, _WHAT):
-            for at in range(0, len(wanted), 500):
-                part = wanted[at : at + 500]
-                found.update(
-                    self._db.execute(
-                        "SELECT camera,chain,sequence,unit FROM keys JOIN segments ON segment=number"
-                        f" WHERE digest IN ({','.join('?' * len(part))})",
-                        part,
-                    )
+        for at in range(0, len(wanted), 500):
+            part = wanted[at : at + 500]
+            marks = ",".join("?" * len(part))
+            found.update(
+                (c, n, s, u)
+                for c, n, s, u in self._db.rows(
+                    "SELECT camera,chain,sequence,unit FROM keys JOIN segments ON segment=number"
+                    f" WHERE digest IN ({marks})",
+                    part,
                 )
+            )
         return [Hit(camera=c, chain=n, sequence=s, unit=u) for c, n, s, u in sorted(found)]
 
     def slots(self, *, camera: str | None = None, from_us: int | None = None, to_us: int | None = None) -> list[Slot]:
         """Segments and gaps that touch the half-open interval, in order of camera, chain and sequence."""
-        conditions, values = ["1"], []
+        conditions: list[str] = ["1"]
+        values: list[object] = []
         for condition, value in (("camera=?", camera), ("end_us>?", from_us), ("start_us<?", to_us)):
             if value is not None:
                 conditions.append(condition)
                 values.append(value)
-        with translated(self._path, _WHAT):
-            rows = self._db.execute(
-                "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments"
-                f" WHERE {' AND '.join(conditions)} ORDER BY camera,chain,sequence",
-                values,
-            ).fetchall()
+        rows = self._db.rows(
+            "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments"
+            f" WHERE {' AND '.join(conditions)} ORDER BY camera,chain,sequence",
+            values,
+        )
         return [
             Slot(
                 camera=r[0], chain=r[1], sequence=r[2], kind=r[3], start_us=r[4], end_us=r[5], first_unit=r[6],
@@ -170,27 +171,24 @@ class Index:
 
     def batches_of(self, camera: str, chain: int, sequence: int) -> list[tuple[str, str, int]]:
         """Sealed batches that hold the slot, as (site, recorder, batch)."""
-        with translated(self._path, _WHAT):
-            return self._db.execute(
-                "SELECT site,recorder,batch FROM batched WHERE camera=? AND chain=? AND sequence=?"
-                " ORDER BY site,recorder,batch",
-                (camera, chain, sequence),
-            ).fetchall()
+        rows = self._db.rows(
+            "SELECT site,recorder,batch FROM batched WHERE camera=? AND chain=? AND sequence=?"
+            " ORDER BY site,recorder,batch",
+            (camera, chain, sequence),
+        )
+        return [(site, recorder, batch) for site, recorder, batch in rows]
 
     def contents(self) -> list[tuple[object, ...]]:
         """Everything in it, independent of the order in which it came; equal indexes have equal contents."""
-        with translated(self._path, _WHAT):
-            return [
-                *self._db.execute(
-                    "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments"
-                    " ORDER BY 1,2,3"
-                ),
-                *self._db.execute(
-                    "SELECT digest,camera,chain,sequence,unit FROM keys JOIN segments ON segment=number"
-                    " ORDER BY 1,2,3,4,5"
-                ),
-                *self._db.execute("SELECT * FROM batched ORDER BY 1,2,3,4,5,6"),
-            ]
+        return [
+            *self._db.rows(
+                "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments ORDER BY 1,2,3"
+            ),
+            *self._db.rows(
+                "SELECT digest,camera,chain,sequence,unit FROM keys JOIN segments ON segment=number ORDER BY 1,2,3,4,5"
+            ),
+            *self._db.rows("SELECT * FROM batched ORDER BY 1,2,3,4,5,6"),
+        ]
 
 
 def rebuild(

@@ -15,11 +15,12 @@ from types import TracebackType
 
 from evidence.commitments import text_commitment
 from evidence.errors import ConfigInvalid, Malformed
-from sdk.database import open_database, transaction, translated
+from sdk.database import Database
 
 SALT_BYTES = 32
 MAX_TEXT_BYTES = 4096
 _WHAT = "the file of openings"
+_REPAIR = "restore it from a back-up: these texts cannot be made again"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE openings(
@@ -42,10 +43,9 @@ class People:
     """The file `people.db` of a home."""
 
     def __init__(self, path: Path, *, now: Callable[[], int]) -> None:
-        """Open or make it. Raises ConfigInvalid, Malformed, SpoolFull as `open_database` does."""
-        self._path = path
+        """Open or make it. Raises as `Database` does."""
         self._now = now
-        self._db = open_database(path, schema=_SCHEMA, version=_VERSION, what=_WHAT)
+        self._db = Database(path, schema=_SCHEMA, version=_VERSION, what=_WHAT, repair=_REPAIR)
 
     def __enter__(self) -> People:
         return self
@@ -73,11 +73,10 @@ class People:
             raise ConfigInvalid(f"a reason or purpose has 1 to {MAX_TEXT_BYTES} bytes of text", where=subject)
         salt = random(SALT_BYTES)
         commitment = text_commitment(salt, normal)
-        with transaction(self._db, self._path, _WHAT):
-            self._db.execute(
-                "INSERT INTO openings VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING",
-                (commitment, salt, normal, subject, self._now()),
-            )
+        self._db.run(
+            "INSERT INTO openings VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING",
+            (commitment, salt, normal, subject, self._now()),
+        )
         return commitment
 
     def opening(self, commitment: bytes) -> Opening | None:
@@ -86,13 +85,10 @@ class People:
         Raises:
             Malformed: salt and text kept here are not what was committed to: the file was edited.
         """
-        with translated(self._path, _WHAT):
-            found = self._db.execute(
-                "SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,)
-            ).fetchone()
+        found = self._db.row("SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,))
         if found is None:
             return None
         salt, text, subject = bytes(found[0]), str(found[1]), str(found[2])
         if text_commitment(salt, text) != commitment:
-            raise Malformed("the kept text is not the one that was committed to", where=f"{self._path}: {subject}")
+            raise Malformed("the kept text is not the one that was committed to", where=f"{self._db.path}: {subject}")
         return Opening(commitment=commitment, salt=salt, text=text, subject=subject)

@@ -71,7 +71,7 @@ def parse_recipient(text: str) -> Recipient:
         raise ConfigInvalid(
             "a recovery recipient is not the base64 of an X25519 public key (DER)",
             where="store.recipients",
-            next_step="`veriframe store recipient` prints the line of a recovery key",
+            next_step="openssl pkey -in recovery-1.pem -pubout -outform DER | base64 -w0",
         ) from error
 
 

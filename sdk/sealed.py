@@ -110,13 +110,6 @@ class Backlog:
     oldest_us: int | None
 
 
-def older(state: ChainState, tip: LedgerTip | None) -> bool:
-    """Whether the ledger knows more than this spool does: then the spool is an old copy and must not reuse numbers."""
-    return tip is not None and (
-        tip.chain > state.chain or (tip.chain == state.chain and tip.sequence >= state.next_sequence)
-    )
-
-
 def units_of(record: Record) -> int:
     return record.units.count if isinstance(record, SegmentRecord) else 0
 

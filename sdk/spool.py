@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from evidence.digests import is_ident
 from evidence.errors import ConfigInvalid, Refused
 from sdk.batches import Batches, add_receipt
-from sdk.database import open_database, sync_file, sync_folder, transaction, translated
+from sdk.chains import Chains
+from sdk.database import Database, sync_file, sync_folder, translated
 from sdk.sealed import (
     Backlog,
     ChainState,
@@ -30,7 +32,6 @@ from sdk.sealed import (
     Sealed,
     check_continues,
     check_whole,
-    older,
     units_of,
 )
 
@@ -39,6 +40,9 @@ __all__ = ["Backlog", "ChainState", "LedgerTip", "Now", "Row", "Sealed", "Spool"
 Now = Callable[[], int]  # Unix microseconds, UTC
 
 _WHAT = "the spool"
+_REPAIR = (
+    "restore it from a back-up, or rename its folder: recording then goes on in new chains, without what was pending"
+)
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE chains(
@@ -75,12 +79,12 @@ class Spool:
         """
         self.folder = folder
         self._now = now
-        self._path = folder / "spool.db"
         with translated(folder, _WHAT):
             for each in (folder, folder / "media", folder / "tmp", folder / "locks"):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._db = open_database(self._path, schema=_SCHEMA, version=_VERSION, what=_WHAT)
-        self.batches = Batches(self._db, self._path, now=now)
+        self._db = Database(folder / "spool.db", schema=_SCHEMA, version=_VERSION, what=_WHAT, repair=_REPAIR)
+        self.batches = Batches(self._db, now=now)
+        self._chains = Chains(self._db, now=now)
         self._sweep()
 
     def __enter__(self) -> Spool:
@@ -119,99 +123,22 @@ class Spool:
         finally:
             os.close(handle)
 
-    # ---- chains -----------------------------------------------------------------------------------------------------
-
     def chain(self, camera: str, chain: int) -> ChainState | None:
-        with translated(self._path, _WHAT):
-            found = self._db.execute(f"{_CHAIN} WHERE camera=? AND chain=?", (camera, chain)).fetchone()
-        return None if found is None else _chain_state(found)
+        return self._chains.state(camera, chain)
 
     def open_import(
         self, camera: str, *, start_us: int, sha256: bytes, ledger_chains: Sequence[int] = ()
     ) -> ChainState:
-        """The chain of importing one finished file for one camera and start: the same import goes on, another begins.
-
-        Call it while holding the camera. A new chain is the Unix second of now, or the next one unused.
-
-        Args:
-            sha256: digest of the whole file.
-            ledger_chains: chains of this camera that the ledger holds.
-        """
-        with transaction(self._db, self._path, _WHAT):
-            found = self._db.execute(
-                f"{_CHAIN} WHERE camera=? AND import_start_us=? AND import_sha256=?", (camera, start_us, sha256)
-            ).fetchone()
-            if found is not None:
-                state = _chain_state(found)
-                # A chain without a sealed record is given up: a later one may have been opened on the ledger meanwhile,
-                # and chains must ascend.
-                if state.next_sequence > 0 and self._trusted(state):
-                    return state
-                self._forget_import(state)
-            return self._begin(camera, ledger_chains, previous=None, gap=False, source=(start_us, sha256))
+        """See `Chains.open_import`; call it while holding the camera."""
+        return self._chains.open_import(camera, start_us=start_us, sha256=sha256, ledger_chains=ledger_chains)
 
     def finish_import(self, state: ChainState) -> None:
-        """Note that the file is sealed to its end; a crash before leaves an import that resumes with nothing to add."""
-        with transaction(self._db, self._path, _WHAT):
-            self._db.execute("UPDATE chains SET complete=1 WHERE camera=? AND chain=?", (state.camera, state.chain))
+        """See `Chains.finish_import`."""
+        self._chains.finish_import(state)
 
     def open_live(self, camera: str, *, tip: LedgerTip | None) -> ChainState:
-        """The chain of a live camera: the newest one here, unless it is missing, in doubt or older than the ledger's.
-
-        Args:
-            tip: last slot of the camera's newest chain that the ledger holds; None if it holds none.
-        """
-        with transaction(self._db, self._path, _WHAT):
-            found = self._db.execute(
-                f"{_CHAIN} WHERE camera=? AND import_sha256 IS NULL AND complete=0 ORDER BY chain DESC LIMIT 1",
-                (camera,),
-            ).fetchone()
-            if found is not None:
-                state = _chain_state(found)
-                if state.next_sequence > 0 and self._trusted(state) and not older(state, tip):
-                    return state
-            last = self._db.execute(
-                "SELECT record_sha256 FROM sealed WHERE camera=? AND anchored_at_us IS NOT NULL"
-                " ORDER BY number DESC LIMIT 1",
-                (camera,),
-            ).fetchone()
-            previous = tip.record if tip is not None else (None if last is None else bytes(last[0]))
-            later = (
-                tip is not None
-                or self._db.execute("SELECT 1 FROM sealed WHERE camera=? LIMIT 1", (camera,)).fetchone() is not None
-            )
-            return self._begin(camera, () if tip is None else (tip.chain,), previous=previous, gap=later, source=None)
-
-    def _begin(
-        self, camera: str, taken: Sequence[int], *, previous: bytes | None, gap: bool, source: tuple[int, bytes] | None
-    ) -> ChainState:
-        newest = self._db.execute("SELECT max(chain) FROM chains WHERE camera=?", (camera,)).fetchone()[0]
-        now_us = self._now()
-        # Not merely unused but above all earlier ones: the ledger lists chains in ascending order and refuses others.
-        chain = max(now_us // 1_000_000, 0 if newest is None else newest + 1, max(taken, default=-1) + 1)
-        start_us, sha256 = source if source is not None else (None, None)
-        self._db.execute(
-            "INSERT INTO chains VALUES(?,?,?,0,0,?,NULL,?,?,?,0)",
-            (camera, chain, now_us, previous, int(gap), start_us, sha256),
-        )
-        return ChainState(
-            camera=camera, chain=chain, next_sequence=0, next_unit=0, previous=previous, end_us=None,
-            opens_with_gap=gap, complete=False,
-        )  # fmt: skip
-
-    def _trusted(self, state: ChainState) -> bool:
-        """Whether chain state and rows tell the same story; a state restored or edited by hand does not."""
-        last = self._db.execute(
-            "SELECT sequence, record_sha256 FROM sealed WHERE camera=? AND chain=? ORDER BY sequence DESC LIMIT 1",
-            (state.camera, state.chain),
-        ).fetchone()
-        return last is not None and last[0] + 1 == state.next_sequence and bytes(last[1]) == state.previous
-
-    def _forget_import(self, state: ChainState) -> None:
-        self._db.execute(
-            "UPDATE chains SET import_start_us=NULL, import_sha256=NULL, complete=1 WHERE camera=? AND chain=?",
-            (state.camera, state.chain),
-        )
+        """See `Chains.open_live`; call it while holding the camera."""
+        return self._chains.open_live(camera, tip=tip)
 
     # ---- rows -------------------------------------------------------------------------------------------------------
 
@@ -234,13 +161,13 @@ class Spool:
         moved = False
         try:
             # The move happens under the write lock, so that a sweep elsewhere never sees the file without its row.
-            with transaction(self._db, self._path, _WHAT):
+            with self._db.transaction() as change:
                 state = check_continues(record, self.chain(record.camera, record.chain))
                 if sealed.media_path is not None:
                     os.replace(sealed.media_path, target)
                     moved = True
                     sync_folder(target.parent)
-                self._insert(sealed)
+                self._insert(change, sealed)
         except BaseException:
             # The caller still has what it gave, and may try again once there is space.
             if moved and sealed.media_path is not None:
@@ -252,9 +179,9 @@ class Spool:
             opens_with_gap=False, complete=False,
         )  # fmt: skip
 
-    def _insert(self, sealed: Sealed) -> None:
+    def _insert(self, change: sqlite3.Connection, sealed: Sealed) -> None:
         record = sealed.record
-        self._db.execute(
+        change.execute(
             "INSERT INTO sealed(camera,chain,sequence,record_sha256,block,signature,proof,media,ring,sealed_at_us)"
             " VALUES(?,?,?,?,?,?,?,?,?,?)",
             (
@@ -262,13 +189,13 @@ class Spool:
                 sealed.block.signature, sealed.proof, int(sealed.media_path is not None), sealed.ring, self._now(),
             ),
         )  # fmt: skip
-        self._db.execute(
+        change.execute(
             "UPDATE chains SET next_sequence=next_sequence+1, next_unit=next_unit+?, previous=?, end_us=?,"
             " opens_with_gap=0 WHERE camera=? AND chain=?",
             (units_of(record), record.digest, record.end_us, record.camera, record.chain),
         )
 
-    def unstored(self, *, limit: int = 64, after: int = 0) -> list[Row]:
+    def unstored(self, *, limit: int = 16, after: int = 0) -> list[Row]:
         """Rows whose files are not in the store, oldest first, with a number above `after`."""
         return self._rows("stored_at_us IS NULL AND number>? ORDER BY number LIMIT ?", (after, limit))
 
@@ -282,38 +209,36 @@ class Spool:
         return found[0] if found else None
 
     def backlog(self) -> Backlog:
-        with translated(self._path, _WHAT):
-            unstored, unanchored, refused, oldest = self._db.execute(
-                "SELECT count(*) FILTER (WHERE stored_at_us IS NULL), count(*) FILTER (WHERE anchored_at_us IS NULL),"
-                " count(*) FILTER (WHERE refused IS NOT NULL AND anchored_at_us IS NULL), min(sealed_at_us)"
-                " FROM sealed WHERE stored_at_us IS NULL OR anchored_at_us IS NULL"
-            ).fetchone()
+        ((unstored, unanchored, refused, oldest),) = self._db.rows(
+            "SELECT count(*) FILTER (WHERE stored_at_us IS NULL), count(*) FILTER (WHERE anchored_at_us IS NULL),"
+            " count(*) FILTER (WHERE refused IS NOT NULL AND anchored_at_us IS NULL), min(sealed_at_us)"
+            " FROM sealed WHERE stored_at_us IS NULL OR anchored_at_us IS NULL"
+        )
         return Backlog(unstored=unstored, unanchored=unanchored, refused=refused, oldest_us=oldest)
 
     def mark_stored(self, number: int) -> None:
-        self._fill("UPDATE sealed SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL", (self._now(), number))
+        self._db.run("UPDATE sealed SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL", (self._now(), number))
 
     def mark_anchored(self, numbers: Sequence[int], receipt: bytes) -> None:
         """Fill the empty column of rows that one transaction anchored; a row with a receipt keeps its first one."""
-        with transaction(self._db, self._path, _WHAT):
-            kept = add_receipt(self._db, receipt)
-            self._db.executemany(
+        with self._db.transaction() as change:
+            kept = add_receipt(change, receipt)
+            change.executemany(
                 "UPDATE sealed SET anchored_at_us=?, receipt=?, refused=NULL WHERE number=? AND anchored_at_us IS NULL",
                 [(self._now(), kept, number) for number in numbers],
             )
 
     def receipt(self, number: int) -> bytes | None:
         """The receipt of a row's transaction; one for all rows of a batch, and large, so it is asked for apart."""
-        with translated(self._path, _WHAT):
-            found = self._db.execute(
-                "SELECT r.receipt FROM sealed s JOIN receipts r ON r.number=s.receipt WHERE s.number=?", (number,)
-            ).fetchone()
+        found = self._db.row(
+            "SELECT r.receipt FROM sealed s JOIN receipts r ON r.number=s.receipt WHERE s.number=?", (number,)
+        )
         return None if found is None else bytes(found[0])
 
     def mark_refused(self, numbers: Sequence[int], reason: str) -> None:
         """Keep why the ledger or a check turned these rows down; they stay pending, the next drain tries them again."""
-        with transaction(self._db, self._path, _WHAT):
-            self._db.executemany(
+        with self._db.transaction() as change:
+            change.executemany(
                 "UPDATE sealed SET refused=? WHERE number=? AND anchored_at_us IS NULL",
                 [(reason, number) for number in numbers],
             )
@@ -327,11 +252,11 @@ class Spool:
 
         The rows stay: they are small, and they tell what has been imported and under which numbers.
         """
-        with transaction(self._db, self._path, _WHAT):
+        with self._db.transaction() as change:
             rows = self._rows(
                 "stored_at_us IS NOT NULL AND anchored_at_us IS NOT NULL AND proof IS NOT NULL", (), proof="NULL"
             )
-            self._db.executemany(
+            change.executemany(
                 "UPDATE sealed SET proof=NULL, ring=NULL, media=0 WHERE number=?", [(row.number,) for row in rows]
             )
         # A crash here leaves files without a row's claim; the next start sweeps them.
@@ -345,32 +270,29 @@ class Spool:
     def _media_path(self, camera: str, chain: int, sequence: int) -> Path:
         return self.folder / "media" / f"{camera}-{chain:010d}-{sequence:010d}"
 
-    def _fill(self, statement: str, values: tuple[object, ...]) -> None:
-        with transaction(self._db, self._path, _WHAT):
-            self._db.execute(statement, values)
-
     def _rows(self, condition: str, values: tuple[object, ...], *, proof: str = "proof") -> list[Row]:
-        with translated(self._path, _WHAT):
-            found = self._db.execute(
-                f"SELECT number,camera,chain,sequence,record_sha256,block,signature,{proof},media,ring,stored_at_us,"
-                f"anchored_at_us,batch,refused FROM sealed WHERE {condition}",
-                values,
-            ).fetchall()
+        found = self._db.rows(
+            f"SELECT number,camera,chain,sequence,record_sha256,block,signature,{proof},media,ring,stored_at_us,"
+            f"anchored_at_us,batch,refused FROM sealed WHERE {condition}",
+            values,
+        )
+        # A camera's name that was edited must not lead out of the folder.
+        paths = [self._media_path(*r[1:4]) if r[8] and is_ident(r[1]) else None for r in found]
         return [
             Row(
                 number=r[0], camera=r[1], chain=r[2], sequence=r[3], record_sha256=bytes(r[4]), block=bytes(r[5]),
-                signature=bytes(r[6]), proof=r[7], media_path=self._media_path(r[1], r[2], r[3]) if r[8] else None,
-                ring=r[9], stored_at_us=r[10], anchored_at_us=r[11], batch=r[12], refused=r[13],
+                signature=bytes(r[6]), proof=r[7], media_path=path, ring=r[9], stored_at_us=r[10], anchored_at_us=r[11],
+                batch=r[12], refused=r[13],
             )
-            for r in found
+            for r, path in zip(found, paths, strict=True)
         ]  # fmt: skip
 
     def _sweep(self) -> None:
         """Remove what a crash left: media without a row, temporary files of processes that are gone."""
-        with transaction(self._db, self._path, _WHAT):
+        with self._db.transaction() as change:
             kept = {
                 self._media_path(*found).name
-                for found in self._db.execute("SELECT camera, chain, sequence FROM sealed WHERE media=1")
+                for found in change.execute("SELECT camera, chain, sequence FROM sealed WHERE media=1")
             }
             for path in (self.folder / "media").iterdir():
                 if path.name not in kept:
@@ -380,17 +302,6 @@ class Spool:
                 owner = path.name.split("-")[0]
                 if not (owner.isdigit() and _alive(int(owner))):
                     path.unlink(missing_ok=True)
-
-
-_CHAIN = "SELECT camera, chain, next_sequence, next_unit, previous, end_us, opens_with_gap, complete FROM chains"
-
-
-def _chain_state(found: sqlite3.Row | tuple[object, ...]) -> ChainState:
-    camera, chain, next_sequence, next_unit, previous, end_us, gap, complete = found
-    return ChainState(
-        camera=camera, chain=chain, next_sequence=next_sequence, next_unit=next_unit,  # type: ignore[arg-type]
-        previous=previous, end_us=end_us, opens_with_gap=bool(gap), complete=bool(complete),  # type: ignore[arg-type]
-    )  # fmt: skip
 
 
 def _alive(process: int) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from evidence.digests import sha256
+from evidence.errors import Malformed
 from sdk.index import Hit, Index, rebuild
 from sdk.store import proof_key, put_bytes
 
@@ -86,3 +88,11 @@ def test_what_is_damaged_is_left_out_and_named(site: Any) -> None:
     assert "another slot's name" in problems[1]
     with Index(site.home.index) as fresh:
         assert [slot.sequence for slot in fresh.slots()] == [0, 2]
+
+
+def test_a_damaged_index_is_named_with_the_command_that_makes_it_anew(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    path.write_bytes(b"this is no database, however long it may be" * 100)
+    with pytest.raises(Malformed, match="the index is damaged") as error:
+        Index(path)
+    assert error.value.next_step.endswith("veriframe store reindex")

@@ -204,6 +204,14 @@ def test_a_spool_older_than_the_ledger_never_reuses_a_number(spool: Spool, recor
     assert later.previous == tip.record
 
 
+def test_an_import_meanwhile_does_not_end_a_live_chain(spool: Spool, recorder: Any) -> None:
+    state = live(spool, recorder, 2)
+    imported = recorder.record(spool, 1)
+    assert imported.chain > state.chain
+    tip = LedgerTip(chain=imported.chain, sequence=0, record=imported.previous)
+    assert spool.open_live("gate-1", tip=tip) == state
+
+
 def test_an_edited_chain_state_is_in_doubt_and_a_new_chain_begins(spool: Spool, recorder: Any) -> None:
     state = live(spool, recorder, 3)
     with sqlite3.connect(spool.folder / "spool.db") as raw:
