@@ -7,7 +7,7 @@ limits. Source: RFC 9559.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import BinaryIO
 
@@ -41,7 +41,7 @@ class SegmentTrack:
     """One track.
 
     Attributes:
-        index: place among the tracks of the file; `number` is what blocks name it by.
+        index: the stream number that demultiplexers give it; `number` is what blocks name it by.
         kind: video, audio, subtitle or data.
         display: width and height to be shown at; `display_unit` 0 pixels, 1 cm, 2 inches, 3 ratio, 4 unknown. None
             where not stated.
@@ -192,7 +192,9 @@ def _take(number: int, data: memoryview, origin: int, draft: _Draft, budget: Bud
         entries = Fields(data, "track header", budget, many=frozenset((_TRACK_ENTRY,))).all(_TRACK_ENTRY)
         if len(entries) > budget.tracks:
             raise Malformed("file has more tracks than any footage needs")
-        draft.tracks = tuple(_track(index, entry, budget) for index, entry in enumerate(entries))
+        # Demultiplexers give no number to tracks that hold neither pictures, sound, text nor data.
+        found = [track for track in (_track(entry, budget) for entry in entries) if track.kind]
+        draft.tracks = tuple(replace(track, index=index) for index, track in enumerate(found))
         if len({track.number for track in draft.tracks}) != len(draft.tracks):
             raise Malformed("two tracks have the same number")
     else:
@@ -240,9 +242,9 @@ def _covers(file: BinaryIO, element: Element, budget: Budget) -> int:
     return found
 
 
-def _track(index: int, data: memoryview, budget: Budget) -> SegmentTrack:
+def _track(data: memoryview, budget: Budget) -> SegmentTrack:
     fields = Fields(data, "track entry", budget, many=frozenset((0x41E4, 0x6624)))
-    kind = _KINDS.get(fields.uint(0x83, 0), "data")
+    kind = _KINDS.get(fields.uint(0x83, 0), "") if fields.text(0x86) else ""
     encodings = fields.bytes(_ENCODINGS)
     video = Fields(fields.bytes(0xE0) or memoryview(b""), "video entry", budget)
     if kind == "video" and not (video.uint(0xB0, 0) and video.uint(0xBA, 0)):
@@ -261,7 +263,7 @@ def _track(index: int, data: memoryview, budget: Budget) -> SegmentTrack:
         odd.add("projection")
     delay, duration = fields.uint(0x56AA, 0), fields.uint(0x23E383, 0)
     return SegmentTrack(
-        index=index,
+        index=-1,
         number=fields.uint(0xD7, 0),
         kind=kind,
         enabled=bool(fields.uint(0xB9, 1)),
