@@ -242,8 +242,9 @@ class Recording:
             codec=footage.codec, width=copied.width, height=copied.height, display=footage.display, connection=0,
             source_us=offsets_us(footage.pts[first : first + 1], footage.time_base, 0)[0],
             coded=copied.coded, offsets_us=offsets,
+            # AVI and raw streams state no presentation times: whatever stands in their place is our own guess.
             flags=bytes(
-                KEY * key + TIME_INFERRED * inferred
+                KEY * key + TIME_INFERRED * (inferred or not footage.times)
                 for key, inferred in zip(footage.keys[first:end], footage.inferred[first:end], strict=True)
             ),
             interval_us=copied.interval_us, headers=_headers(footage, first, end),
