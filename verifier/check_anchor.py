@@ -20,6 +20,7 @@ from evidence.genesis import Genesis
 from evidence.ledger_format import VALID, LedgerBlock, Receipt, parse_transaction, write_set
 from evidence.registry import Position
 from evidence.trust import EmbeddedTrust, Trust
+from verifier.sentences import short_ledger
 
 
 class Standing(IntEnum):
@@ -230,7 +231,7 @@ class ReceiptJudge:
 
     def _vouched(self, receipt: Receipt, checkpoint: Checkpoint, witnessed_us: int | None, seen: bool) -> Judgement:
         if self._ledger is None:
-            return untrusted("ledger_not_trusted", f"the ledger {self._genesis.ledger_id} {NOT_TRUSTED}")
+            return untrusted("ledger_not_trusted", f"the ledger {short_ledger(self._genesis.ledger_id)} {NOT_TRUSTED}")
         if receipt.checkpoint not in self._endorsed:
             self._endorsed[receipt.checkpoint] = any(checkpoint.signed_by(key) for key in self._ledger.operators)
         if not self._endorsed[receipt.checkpoint]:

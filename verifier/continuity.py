@@ -24,7 +24,10 @@ def record_findings(script: Script, asked_us: Span | None) -> Iterator[Finding]:
                 seconds = max(0, segment.end_us - segment.start_us) / 1e6
                 text = f"{seconds:.3f} s were not recorded, according to the recorder: {segment.cause}."
                 code = "recording_gap" if segment.anchored else "not_anchored_yet"
-                yield Finding.of(code, text, time_us=(segment.start_us, segment.end_us), chain=segment.chain)
+                yield Finding.of(
+                    code, text, time_us=(segment.start_us, segment.end_us), chain=segment.chain,
+                    detail=(("cause", str(segment.cause)),),
+                )  # fmt: skip
         for hole in own.holes:
             if low < hole.position <= high or _within(hole.start_us, hole.end_us, asked_us):
                 text = "Between two chains of records nothing says what was recorded."

@@ -166,7 +166,7 @@ class _Trial:
         anchored_by_us, source = latest_anchoring(anchors)
         facts = Facts(
             camera=own.camera,
-            ledger=f"the ledger {self.court.genesis.ledger_id}",
+            ledger=f"the ledger {sentences.short_ledger(self.court.genesis.ledger_id)}",
             interval_us=span_us,
             picture_us=_picture_us(own),
             when=sentences.anchored_when(anchored_by_us, _WHOSE[source]),

@@ -55,6 +55,12 @@ def seconds(duration_us: int) -> str:
     return f"{duration_us / 1_000_000:.{decimals}f}".rstrip("0").rstrip(".")
 
 
+def short_ledger(ledger_id: str) -> str:
+    """A ledger's id as a sentence names it; the whole of it stands beside the sentence."""
+    kind, _, rest = ledger_id.partition(":")
+    return f"{kind}:{rest[:16]}…"
+
+
 def joined(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(parts) < 2:

@@ -83,6 +83,7 @@ class Site:
             nonce=bytes(16),
         )
         self._nonces = itertools.count(1)
+        self.folder.mkdir(exist_ok=True)
         path = self.folder / "ledger.db"
         envelope = self._signed("admin-controlroommsp", "init", self.genesis.canonical())
         found(path, envelope, operator=self.operator, clock=lambda: self.now_us)
@@ -177,7 +178,7 @@ class Site:
         camera = recorder.camera.id
         columns = Columns(
             codec="h264", width=320, height=180, display=Display(), connection=0,
-            source_us=state.next_unit * PICTURE_US,
+            source_us=start_us - NOON,
             coded=b"".join(picture(camera, state.next_unit + index, letter) for index, letter in enumerate(word)),
             offsets_us=array("q", [index * PICTURE_US for index in range(count)]),
             flags=bytes(1 if letter == "I" else 0 for letter in word),
