@@ -12,6 +12,7 @@ import numpy as np
 
 from evidence.errors import Malformed, UnsupportedMedia
 from evidence.records import Display
+from media.avi import is_avi, stated_by_avi
 from media.columns import Columns
 from media.display import Stated, resolve, stated_by_movie, stated_by_segment
 from media.edits import Edited, edits_of
@@ -79,11 +80,17 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
     elif segment is not None:
         shown_track = _choose_in_segment(segment, track, notes)
         found = _by_packets(path, shown_track.index, notes)
+        if [each.kind for each in found.tracks[: len(segment.tracks)]] != [each.kind for each in segment.tracks]:
+            # A track that the library passes over would shift the numbers, and another track would be examined.
+            raise Malformed("its tracks are not those that its header lists")
         stated = stated_by_segment(segment, shown_track)
         if segment.truncated:
             notes.add("truncated")
     else:
         found = _by_packets(path, track, notes)
+        if is_avi(head):
+            with open(path, "rb") as file:
+                stated = stated_by_avi(file, next(each.index for each in found.tracks if each.examined))
     if found.container == "mpegts" and all(size_bytes % size for size in _PACKET_SIZES):
         found.columns.cut.append(found.columns.begun - 1)
         notes.add("truncated")
