@@ -160,18 +160,19 @@ def _unpacked(message: Message) -> Footage:
     head = message.head
     coded, keys, inferred, clean, pts, shown, side_units, side_digests, side_users = message.columns
     count = len(keys)
-    shown_us = array("q", shown) if head["edited"] else None
-    columns = (len(coded) // 32, len(inferred), len(clean), len(pts) // 8, len(shown) // 8 if head["edited"] else count)
-    if set(columns) != {count} or not len(side_units) // 8 == len(side_users) == len(side_digests) // 32:
-        raise ValueError("columns differ in length")
-    units = array("q", side_units)
+    units, times, shown_us = array("q", side_units), array("q", pts), array("q", shown) if head["edited"] else None
+    lengths = {len(inferred), len(clean), len(times), count if shown_us is None else len(shown_us)}
+    if lengths != {count} or len(coded) != 32 * count:
+        raise ValueError("columns of units differ in length")
+    if len(side_users) != len(units) or len(side_digests) != 32 * len(units):
+        raise ValueError("columns of side data differ in length")
     return Footage(
         name="",
         size_bytes=0,
         sha256=b"",
         time_base=_pair(head["time_base"]),
         coded=coded,
-        pts=array("q", pts),
+        pts=times,
         keys=keys,
         inferred=inferred,
         clean=clean,

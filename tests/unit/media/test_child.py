@@ -30,7 +30,7 @@ def test_messages_arrive_before_the_answer_in_order() -> None:
 
 
 def test_a_crash_is_an_error_that_names_the_signal() -> None:
-    with pytest.raises(Malformed, match="crashed the media library .SIGSEGV."):
+    with pytest.raises(Malformed, match=r"crashed the media library \(SIGSEGV\)"):
         run("selftest", {"as": "crash"}, limits=SHORT)
 
 
@@ -74,7 +74,7 @@ def test_the_tasks_own_error_arrives_whole() -> None:
 
 
 def test_a_bug_in_a_task_is_one_sentence_and_no_traceback() -> None:
-    with pytest.raises(UnsupportedMedia, match="media reader failed .KeyError"):
+    with pytest.raises(UnsupportedMedia, match=r"media reader failed \(KeyError"):
         run("selftest", {"as": "stumble"}, limits=SHORT)
 
 
@@ -123,7 +123,9 @@ def test_frames_survive_any_cut() -> None:
         assert got == [message, message]
 
 
-@pytest.mark.parametrize("data", [b"\xff" * 8, b"\x00\x00\x00\x02\x00\x00\x00\x00[]", b"\x00\x00\x00\x01\x00\x00\x00\x00{"])
+@pytest.mark.parametrize(
+    "data", [b"\xff" * 8, b"\x00\x00\x00\x02\x00\x00\x00\x00[]", b"\x00\x00\x00\x01\x00\x00\x00\x00{"]
+)
 def test_frames_of_a_child_that_was_taken_over_are_refused(data: bytes) -> None:
     with pytest.raises(Malformed):
         FrameReader(1 << 20).feed(data)
