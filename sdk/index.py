@@ -6,6 +6,7 @@ Search only. Whatever it answers is checked against records and ledger, and losi
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,29 +97,11 @@ class Index:
     def close(self) -> None:
         self._db.close()
 
-    def add(self, proof: ProofFile) -> None:
-        """Make one record findable; again is no change."""
-        record = proof.record
-        media = record.media if isinstance(record, SegmentRecord) else None
-        units = record.units.count if isinstance(record, SegmentRecord) else 0
+    def add(self, *proofs: ProofFile) -> None:
+        """Make records findable, in one transaction; again is no change."""
         with self._db.transaction() as change:
-            added = change.execute(
-                "INSERT INTO segments(camera,chain,sequence,kind,start_us,end_us,first_unit,units,object)"
-                " VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-                (
-                    record.camera, record.chain, record.sequence, record.kind, record.start_us, record.end_us,
-                    record.first_unit, units, None if media is None else media.object,
-                ),
-            )  # fmt: skip
-            if added.rowcount:
-                change.executemany(
-                    "INSERT INTO keys(digest,segment,unit) VALUES(?,?,?)",
-                    [
-                        (proof.coded[unit * 32 : unit * 32 + _DIGEST_BYTES], added.lastrowid, unit)
-                        for unit, flags in enumerate(proof.flags)
-                        if flags & KEY
-                    ],
-                )
+            for proof in proofs:
+                _add(change, proof)
 
     def add_batch(self, leaves: LeafList) -> None:
         """Note which slots a sealed batch filled; again is no change."""
@@ -189,6 +172,29 @@ class Index:
             ),
             *self._db.rows("SELECT * FROM batched ORDER BY 1,2,3,4,5,6"),
         ]
+
+
+def _add(change: sqlite3.Connection, proof: ProofFile) -> None:
+    record = proof.record
+    media = record.media if isinstance(record, SegmentRecord) else None
+    units = record.units.count if isinstance(record, SegmentRecord) else 0
+    added = change.execute(
+        "INSERT INTO segments(camera,chain,sequence,kind,start_us,end_us,first_unit,units,object)"
+        " VALUES(?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        (
+            record.camera, record.chain, record.sequence, record.kind, record.start_us, record.end_us,
+            record.first_unit, units, None if media is None else media.object,
+        ),
+    )  # fmt: skip
+    if added.rowcount:
+        change.executemany(
+            "INSERT INTO keys(digest,segment,unit) VALUES(?,?,?)",
+            [
+                (proof.coded[unit * 32 : unit * 32 + _DIGEST_BYTES], added.lastrowid, unit)
+                for unit, flags in enumerate(proof.flags)
+                if flags & KEY
+            ],
+        )
 
 
 def rebuild(

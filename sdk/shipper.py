@@ -8,12 +8,13 @@ sent. What is turned down stays in the spool, with the reason, and is tried agai
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chaincode.anchors import MAX_BATCH_BLOCKS
 from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing, Refused, VeriframeError
 from evidence.leaf_list import parse_leaf_list
+from evidence.proof_file import ProofFile
 from evidence.records import SegmentRecord
 from sdk.anchoring import Anchoring, AnchorLedger
 from sdk.attempt import Attempt, Trouble
@@ -114,22 +115,36 @@ class Shipper:
     def _put(self, attempt: Attempt) -> None:
         after = 0
         while rows := self._spool.unstored(after=after):
+            after = rows[-1].number
+            there: list[tuple[Row, ProofFile]] = []
+            away: VeriframeError | None = None
             for row in rows:
-                after = row.number
                 try:
-                    self._put_row(row)
+                    there.append((row, self._put_row(row)))
                 except (Refused, Malformed, ObjectCorrupt, ObjectMissing) as error:
                     attempt.note(f"store {row.name}", error)
                 except VeriframeError as error:
                     # The store itself: the others would fare no better.
-                    attempt.note("store", error)
-                    return
-                else:
-                    self._spool.mark_stored(row.number)
-                    attempt.stored += 1
+                    away = error
+                    break
+            self._index_rows([proof for _, proof in there], attempt)
+            # A crash before this line has them put again, which changes nothing.
+            self._spool.mark_stored([row.number for row, _ in there])
+            attempt.stored += len(there)
+            if away is not None:
+                attempt.note("store", away)
+                return
         self._put_leaf_lists(attempt)
 
-    def _put_row(self, row: Row) -> None:
+    def _index_rows(self, proofs: Sequence[ProofFile], attempt: Attempt) -> None:
+        """The index is search only and can be made anew: its troubles are told, and hold up nothing."""
+        if self._index is not None and proofs:
+            try:
+                self._index.add(*proofs)
+            except VeriframeError as error:
+                attempt.note("index", error)
+
+    def _put_row(self, row: Row) -> ProofFile:
         """Object, ring, then proof file: a proof file in the store says that what it names is there too."""
         proof, _ = examine_row(row)
         record = proof.record
@@ -153,8 +168,7 @@ class Shipper:
                 put_bytes(self._store, key, row.ring)
         assert row.proof is not None  # examine_row has just read it
         put_bytes(self._store, proof_key(row.camera, row.chain, row.sequence), row.proof)
-        if self._index is not None:
-            self._index.add(proof)
+        return proof
 
     def _put_leaf_lists(self, attempt: Attempt) -> None:
         if self._sealed is None:

@@ -216,8 +216,14 @@ class Spool:
         )
         return Backlog(unstored=unstored, unanchored=unanchored, refused=refused, oldest_us=oldest)
 
-    def mark_stored(self, number: int) -> None:
-        self._db.run("UPDATE sealed SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL", (self._now(), number))
+    def mark_stored(self, numbers: Sequence[int]) -> None:
+        """Fill the empty column of rows whose files are all durable in the store."""
+        now_us = self._now()
+        with self._db.transaction() as change:
+            change.executemany(
+                "UPDATE sealed SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL",
+                [(now_us, number) for number in numbers],
+            )
 
     def mark_anchored(self, numbers: Sequence[int], receipt: bytes) -> None:
         """Fill the empty column of rows that one transaction anchored; a row with a receipt keeps its first one."""
@@ -260,9 +266,10 @@ class Spool:
                 "UPDATE sealed SET proof=NULL, ring=NULL, media=0 WHERE number=?", [(row.number,) for row in rows]
             )
         # A crash here leaves files without a row's claim; the next start sweeps them.
-        for row in rows:
-            if row.media_path is not None:
-                row.media_path.unlink(missing_ok=True)
+        with translated(self.folder, _WHAT):
+            for row in rows:
+                if row.media_path is not None:
+                    row.media_path.unlink(missing_ok=True)
         return len(rows)
 
     # ---- inside -----------------------------------------------------------------------------------------------------

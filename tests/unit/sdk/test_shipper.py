@@ -253,6 +253,16 @@ def test_a_ring_is_stored_and_a_rewritten_one_is_left_alone(site: Any) -> None:
     assert parse_ring(get_bytes(site.store, ring_key(opens), limit=10_000)) == changed
 
 
+def test_an_index_that_cannot_be_written_holds_up_nothing(site: Any) -> None:
+    site.recorder.record(site.spool, 3)
+    with sqlite3.connect(site.home.index) as raw:
+        raw.execute("DROP TABLE keys")
+    raw.close()
+    done = site.shipper().drain()
+    assert done.complete
+    assert [(trouble.subject, "reindex" in trouble.reason) for trouble in done.troubles] == [("index", True)]
+
+
 # ---- sealed batches --------------------------------------------------------------------------------------------------
 
 

@@ -102,7 +102,7 @@ def test_block_and_media_must_belong_to_the_record(spool: Spool, recorder: Any) 
 def test_the_two_facts_are_independent_and_the_first_answer_stays(spool: Spool, recorder: Any) -> None:
     recorder.record(spool, 3)
     one, two, three = spool.unstored()
-    spool.mark_stored(one.number)
+    spool.mark_stored([one.number])
     spool.mark_anchored([two.number, three.number], b"receipt")
     spool.mark_anchored([two.number], b"a second answer")
     assert [row.sequence for row in spool.unstored()] == [1, 2]
@@ -126,7 +126,7 @@ def test_only_what_is_stored_and_anchored_is_dropped(spool: Spool, recorder: Any
     recorder.record(spool, 4)
     rows = spool.unstored()
     for row in rows[:3]:
-        spool.mark_stored(row.number)
+        spool.mark_stored([row.number])
     spool.mark_anchored([row.number for row in rows[1:]], b"receipt")
     assert spool.prune() == 2
     kept = [path.name[-1] for path in sorted((spool.folder / "media").iterdir())]
