@@ -8,17 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 
-from evidence.policy import policy_from_json
+from evidence.policy import Policy, policy_from_json
 from frame_sampler.copying import copy_segments
 from frame_sampler.handover import pack
 from frame_sampler.pieces import Copied, Piece, Plan, Watched
-from frame_sampler.watcher import Watcher
 from media.frames import Message, Send
 from media.packets import PacketSource
+
+if TYPE_CHECKING:
+    from frame_sampler.watcher import Watcher
 
 
 def record_task(arguments: Mapping[str, Any], send: Send) -> Message:
@@ -37,9 +39,16 @@ def record_task(arguments: Mapping[str, Any], send: Send) -> Message:
         warm_up=arguments["warm_up"],
     )
     with PacketSource(arguments["path"], track=arguments["track"]) as source:
-        watcher = Watcher(source, policy) if arguments["decode"] and policy.maximum_per_s else None
+        watcher = _watcher(source, policy) if arguments["decode"] and policy.maximum_per_s else None
         _record(source, plan, watcher, send)
     return Message(head={})
+
+
+def _watcher(source: PacketSource, policy: Policy) -> Watcher:
+    # Fingerprints bring SciPy along, which takes longer to load than many a file to copy.
+    from frame_sampler.watcher import Watcher
+
+    return Watcher(source, policy)
 
 
 def decoder_name() -> str:
