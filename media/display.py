@@ -175,7 +175,7 @@ def compare(
     notes: Collection[str] = (),
     recorded_notes: Collection[str] = (),
 ) -> Comparison:
-    """Judge how a copy is shown against its record; what the stream itself says is always allowed.
+    """Judge how a copy is shown against its record; what the stream itself says is always allowed, and so is 1:1.
 
     Args:
         width, height: of the picture after the stream's own cropping.
@@ -188,7 +188,12 @@ def compare(
     equal = {
         "rotate": (turns[0] == turns[1], turns[0] == turns[2]),
         "crop": (crops[0] == crops[1], crops[0] == crops[2]),
-        "sar": (_close(copy.sar, stream.sar, area), _close(copy.sar, recorded.sar, area)),
+        # Square samples are what containers say that lost the aspect, as no turn is what they say that lost the turn:
+        # GStreamer writes 1:1 over any stream whose former container said nothing.
+        "sar": (
+            _close(copy.sar, stream.sar, area) or _close(copy.sar, (1, 1), area),
+            _close(copy.sar, recorded.sar, area),
+        ),
         "colour": (colours[0] == colours[1], colours[0] == colours[2]),
     }
     changed = [name for name, (of_stream, of_record) in equal.items() if not of_stream and not of_record]

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +65,6 @@ def with_gstreamer(source: Path, target: Path, *, parser: str = "h264parse") -> 
     subprocess.run(["gst-launch-1.0", "-q", *pipeline.split()], check=True, capture_output=True, timeout=60)
 
 
-def pyav_to(suffix: str) -> tuple[str, Tool, str]:
-    return f"pyav-{suffix}", with_pyav, suffix
-
-
 TOOLS: list[Any] = [
     *(pytest.param(with_pyav, suffix, id=f"pyav-{suffix}") for suffix in ("mp4", "mov", "mkv", "ts")),
     pytest.param(fragments, "mp4", id="pyav-fragments"),
@@ -97,7 +92,6 @@ def clean(copy: Footage, original: Footage) -> None:
         recorded_notes=original.notes,
     )
     assert (found.changed, copy.hidden, copy.edits_retimed) == ((), (), False)
-    assert set(zip(copy.keys, range(copy.count), strict=True)) <= set(enumerate(copy.keys)) or copy.count
     have = {original.unit_digest(unit) for unit in range(original.count)}
     assert all(copy.unit_digest(unit) in have for unit in range(copy.count))
 
@@ -119,7 +113,10 @@ SCENES: dict[str, tuple[dict[str, Any], Callable[[Box], None] | None]] = {
     "turned-180": ({}, turned(180)),
     "turned-270": ({}, turned(270)),
     "aspect-in-container": ({}, stretched),
-    "aspect-in-stream": ({"width": 352, "height": 288, "options": (("aspect", "16:9"),)}, None),
+    "aspect-in-stream": (
+        {"width": 352, "height": 288, "options": (("x264-params", "sar=16/11:bframes=0:mbtree=0"),)},
+        None,
+    ),
     "colours": (
         {"options": (("x264-params", "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:fullrange=on"),)},
         None,
@@ -137,7 +134,21 @@ def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return path, read_footage(str(path))
 
 
-@pytest.mark.parametrize(("tool", "suffix"), TOOLS)
+# Other containers of the same tool say the same; leaving them out saves half the time.
+FEWER = [tool for tool in TOOLS if tool.id not in ("pyav-mov", "pyav-ts", "ffmpeg-mp4", "ffmpeg-ts", "gstreamer-ts")]
+
+
+def test_the_scenes_state_what_their_names_say(original: tuple[Path, Footage], request: pytest.FixtureRequest) -> None:
+    display, stream = original[1].display, original[1].stream_display
+    name = request.node.callspec.params["original"]
+    assert display.rotate == (int(name.removeprefix("turned-")) if name.startswith("turned") else 0)
+    assert (display.sar == (4, 3)) == (name == "aspect-in-container")
+    assert (stream.sar == (16, 11)) == (name == "aspect-in-stream")
+    assert stream.colour == ((9, 16, 9, 1) if name == "colours" else (2, 2, 2, 0))
+    assert original[1].notes == ()
+
+
+@pytest.mark.parametrize(("tool", "suffix"), FEWER)
 def test_a_rendered_scene(original: tuple[Path, Footage], tmp_path: Path, tool: Tool, suffix: str) -> None:
     path, footage = original
     target = tmp_path / f"copy.{suffix}"
@@ -145,9 +156,7 @@ def test_a_rendered_scene(original: tuple[Path, Footage], tmp_path: Path, tool: 
     clean(read_footage(str(target)), footage)
 
 
-@pytest.mark.parametrize(
-    "name", ["porch_camera_vfr.mkv", "building_street_jitter.mkv", "variants/pattern-sd-grey-bar.mp4"]
-)
+@pytest.mark.parametrize("name", ["porch_camera_vfr.mkv", "variants/pattern-sd-grey-bar.mp4"])
 @pytest.mark.parametrize(("tool", "suffix"), TOOLS)
 def test_a_real_clip(footage: Path, tmp_path: Path, name: str, tool: Tool, suffix: str) -> None:
     source = footage / name
@@ -163,9 +172,3 @@ def test_a_real_clip_in_h265(footage: Path, tmp_path: Path, suffix: str) -> None
     with_pyav(source, target)
     original = read_footage(str(source))
     clean(read_footage(str(target)), original)
-    assert (
-        not compare(
-            replace(original.display, rotate=90), original.stream_display, original.display, width=1920, height=1080
-        ).changed
-        == ()
-    )
