@@ -30,7 +30,12 @@ def grow(ids: Sequence[int], recorded: Sequence[int], place: list[int]) -> None:
 
 
 def align_gaps(
-    ids: Sequence[int], recorded: Sequence[int], place: list[int], closed: Sequence[bool], taken: bytearray
+    ids: Sequence[int],
+    recorded: Sequence[int],
+    place: list[int],
+    closed: Sequence[bool],
+    taken: bytearray,
+    bounds: tuple[int | None, int | None],
 ) -> None:
     """Place what is left between and beside placed units.
 
@@ -38,18 +43,22 @@ def align_gaps(
         place: positions, ascending where not -1; filled in place.
         closed: units that are told already.
         taken: positions that are told already; filled in place.
+        bounds: first position that the file may begin with, and the one behind the last that it may end with, where
+            that is known.
     """
     for before, behind in list(_gaps(place)):
         units = [unit for unit in range(before + 1, behind) if not closed[unit]]
         if not units:
             continue
-        if before < 0:
-            pairs = _beside(ids, recorded, units[::-1], behind, place[behind], -1)
-        elif behind == len(place):
-            pairs = _beside(ids, recorded, units, before, place[before], 1)
-        else:
-            free = [position for position in range(place[before] + 1, place[behind]) if not taken[position]]
+        low = place[before] + 1 if before >= 0 else bounds[0]
+        high = place[behind] if behind < len(place) else bounds[1]
+        free = [] if low is None or high is None else [at for at in range(low, high) if not taken[at]]
+        if (before >= 0 and behind < len(place)) or len(free) == len(units):
             pairs = _between(ids, recorded, units, free)
+        elif before < 0:
+            pairs = _beside(ids, recorded, units[::-1], behind, place[behind], -1)
+        else:
+            pairs = _beside(ids, recorded, units, before, place[before], 1)
         for unit, position in pairs:
             if not taken[position]:
                 place[unit] = position

@@ -116,7 +116,7 @@ class _Sorter:
     def _repeated(self, own: Lookup) -> None:
         """Place what repeated digests still show between the others, then choose among equal ones by their times."""
         place = [at if self.ops[unit] is Op.SAME else NOWHERE for unit, at in enumerate(self.place)]
-        align_gaps(self.ids, own.ids, place, [op is not None for op in self.ops], self.taken)
+        align_gaps(self.ids, own.ids, place, [op is not None for op in self.ops], self.taken, self._bounds())
         if self.footage.times and not self.matching.ambiguous:
             tolerance_us = TOLERANCE_US + min(tick_us_of(self.footage), LARGEST_TICK_US)
             settle_by_time(self.ids, own, place, played_us(self.footage), tolerance_us, self.taken)
@@ -173,17 +173,24 @@ class _Sorter:
                 before = unit
         self._pair_edges()
 
+    def _bounds(self) -> tuple[int | None, int | None]:
+        """Where the record, or the interval asked for, begins and ends; None where it goes on beyond what is known."""
+        own = self.own
+        if own is None:
+            return None, None
+        if self.asked_us is not None:
+            asked = np.flatnonzero((own.wall_us >= self.asked_us[0]) & (own.wall_us < self.asked_us[1]))
+            if len(asked):
+                return int(asked[0]), int(asked[-1]) + 1
+        return 0 if not own.earlier else None, own.count if not own.later else None
+
     def _pair_edges(self) -> None:
         """Do the same at the ends, where the record or the interval asked for ends as well."""
         own = self.own
         placed = [unit for unit, op in enumerate(self.ops) if op is Op.SAME]
         if own is None or not placed:
             return
-        low, high = 0 if not own.earlier else None, own.count if not own.later else None
-        if self.asked_us is not None:
-            asked = np.flatnonzero((own.wall_us >= self.asked_us[0]) & (own.wall_us < self.asked_us[1]))
-            if len(asked):
-                low, high = int(asked[0]), int(asked[-1]) + 1
+        low, high = self._bounds()
         first, last = placed[0], placed[-1]
         if low is not None:
             self._pair_open(range(first), range(low, self.place[first]))
@@ -198,12 +205,14 @@ class _Sorter:
         free = [position for position in positions if not self.taken[position]]
         if len(open_units) == len(free):
             self._modify(open_units, free)
-            for position in free:
-                self.expected[position] = 1
+            if free:
+                self._cover(free[0], free[-1])
 
     def _modify(self, units: Sequence[int], positions: Sequence[int]) -> None:
         for unit, position in zip(units, positions, strict=True):
-            self.ops[unit] = Op.MODIFIED
+            equal = self.matching.own is not None and self.matching.own.ids[position] == self.ids[unit]
+            self.ops[unit] = Op.SAME if equal else Op.MODIFIED
+            self.source[unit] = (0, position) if equal else NO_SOURCE
             self.place[unit] = position
             self.taken[position] = 1
 

@@ -22,8 +22,8 @@ LISTED = {"rotate": "rotation or mirroring", "sar": "aspect", "crop": "crop", "c
 def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
     """Compare how the container wants the pictures shown with the records that the file's pictures stand in."""
     compared: dict[tuple[Display, tuple[str, ...]], Comparison] = {}
-    spans: dict[tuple[Display, tuple[str, ...]], list[int]] = {}
-    for unit, segment in _segments(script):
+    spans: dict[tuple[Display, tuple[str, ...]], Span] = {}
+    for first, last, segment in _segments(script):
         if segment.display is None:
             continue
         key = (segment.display, segment.odd)
@@ -37,9 +37,9 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
                 notes=footage.notes,
                 recorded_notes=segment.odd,
             )
-        spans.setdefault(key, []).append(unit)
-    for key, units in spans.items():
-        found, span = compared[key], (units[0], units[-1])
+        spans[key] = spans.get(key, (first, last))[0], last
+    for key, span in spans.items():
+        found = compared[key]
         for code, names in (("display_changed", found.changed), ("display_dropped", found.dropped)):
             if names:
                 listed = ", ".join(LISTED.get(name, name.replace("_", " ")) for name in names)
@@ -49,20 +49,24 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
             yield Finding.of("display_dropped", "The file states another colour range than was recorded.", file=span)
 
 
-def _segments(script: Script) -> Iterator[tuple[int, RecordedSegment]]:
-    """Yield every unit that has an equal recorded picture, with the segment that it stands in."""
-    current: tuple[int, int, int] | None = None
-    segment: RecordedSegment | None = None
-    for unit, (index, position) in enumerate(script.source):
-        if index < 0:
+def _segments(script: Script) -> Iterator[tuple[int, int, RecordedSegment]]:
+    """Yield first unit, last unit and segment of stretches whose equal recorded pictures stand in one segment."""
+    first = last = -1
+    index = low = high = -1
+    for unit, (source, position) in enumerate(script.source):
+        if source >= 0 and source == index and low <= position < high:
+            last = unit
             continue
-        if current is None or current[0] != index or not current[1] <= position < current[2]:
-            record = script.sources[index]
-            place = record.place(position)
-            segment = place.segment
-            current = (index, position - place.index, position - place.index + segment.count)
-        if segment is not None:
-            yield unit, segment
+        if first >= 0:
+            yield first, last, script.sources[index].segment_of(low)
+            first = index = -1
+        if source >= 0:
+            place = script.sources[source].place(position)
+            low, high = position - place.index, position - place.index + place.segment.count
+            first = last = unit
+            index = source
+    if first >= 0:
+        yield first, last, script.sources[index].segment_of(low)
 
 
 def left_out(script: Script, footage: Footage, asked_us: Span | None) -> tuple[list[int], list[int]]:

@@ -12,6 +12,7 @@ import hashlib
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from evidence.leaves import KEY, TIME_INFERRED
 from evidence.records import Display
@@ -52,7 +53,7 @@ class Picture:
         return digest(self.name)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Clip:
     """Pictures in decode order, what the container adds, and the records that they are judged against."""
 
@@ -60,6 +61,13 @@ class Clip:
     records: tuple[Recorded, ...] = ()
     trailing: tuple[tuple[str, bool], ...] = ()
     changes: dict[str, object] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        records = ", ".join(f"{record.camera}/{record.chain}" for record in self.records)
+        return f"Clip({' '.join(picture.name for picture in self.pictures)!r}, [{records}], {self.changes})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
 
     # Recording.
 
@@ -272,7 +280,7 @@ def scene(pattern: str, *, name: str = "") -> Clip:
     return clip._with(clip.pictures) if "B" in pattern else clip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Judgement:
     """What the pure part of the verifier says about a clip."""
 
@@ -280,6 +288,10 @@ class Judgement:
     examined: Examined
     interval: Interval | None
     strip: str
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{each.op} {each.file} {each.record or each.of}" for each in self.script.operations)
+        return f"Judgement({self.strip!r}, {told}, {sorted(self.codes)}, hull {self.script.hull})"
 
     @property
     def state(self) -> State:
