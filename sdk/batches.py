@@ -75,6 +75,7 @@ class Batches:
             "SELECT number,site,recorder,batch,document,leaves,stored_at_us,anchored_at_us"
             f" FROM batches WHERE {condition}",
             values,
+            kinds="ittibbII",
         )
         return [
             BatchRow(

@@ -10,6 +10,7 @@ from sdk.database import Database
 from sdk.sealed import ChainState, LedgerTip
 
 _CHAIN = "SELECT camera, chain, next_sequence, next_unit, previous, end_us, opens_with_gap, complete FROM chains"
+_KINDS = "tiiiBIii"
 
 
 class Chains:
@@ -20,7 +21,7 @@ class Chains:
         self._now = now
 
     def state(self, camera: str, chain: int) -> ChainState | None:
-        found = self._db.row(f"{_CHAIN} WHERE camera=? AND chain=?", (camera, chain))
+        found = self._db.row(f"{_CHAIN} WHERE camera=? AND chain=?", (camera, chain), kinds=_KINDS)
         return None if found is None else _chain_state(found)
 
     def open_import(
@@ -36,7 +37,9 @@ class Chains:
         """
         with self._db.transaction() as change:
             found = self._db.row(
-                f"{_CHAIN} WHERE camera=? AND import_start_us=? AND import_sha256=?", (camera, start_us, sha256)
+                f"{_CHAIN} WHERE camera=? AND import_start_us=? AND import_sha256=?",
+                (camera, start_us, sha256),
+                kinds=_KINDS,
             )
             if found is not None:
                 state = _chain_state(found)
@@ -64,20 +67,22 @@ class Chains:
         """
         with self._db.transaction() as change:
             found = self._db.row(
-                f"{_CHAIN} WHERE camera=? AND import_sha256 IS NULL AND complete=0 ORDER BY chain DESC LIMIT 1",
+                f"{_CHAIN} WHERE camera=? AND import_sha256 IS NULL AND complete=0 ORDER BY chain DESC",
                 (camera,),
+                kinds=_KINDS,
             )
             if found is not None:
                 state = _chain_state(found)
                 if state.next_sequence > 0 and self._trusted(state) and not self._outrun(camera, tip):
                     return state
             last = self._db.row(
-                "SELECT record_sha256 FROM sealed WHERE camera=? AND anchored_at_us IS NOT NULL"
-                " ORDER BY number DESC LIMIT 1",
+                "SELECT record_sha256 FROM sealed WHERE camera=? AND anchored_at_us IS NOT NULL ORDER BY number DESC",
                 (camera,),
+                kinds="b",
             )
             previous = tip.record if tip is not None else (None if last is None else bytes(last[0]))
-            later = tip is not None or self._db.row("SELECT 1 FROM sealed WHERE camera=?", (camera,)) is not None
+            sealed_before = self._db.row("SELECT 1 FROM sealed WHERE camera=?", (camera,), kinds="i")
+            later = tip is not None or sealed_before is not None
             taken = () if tip is None else (tip.chain,)
             return self._begin(change, camera, taken, previous=previous, gap=later, source=None)
 
@@ -91,7 +96,7 @@ class Chains:
         gap: bool,
         source: tuple[int, bytes] | None,
     ) -> ChainState:
-        newest = change.execute("SELECT max(chain) FROM chains WHERE camera=?", (camera,)).fetchone()[0]
+        ((newest,),) = self._db.rows("SELECT max(chain) FROM chains WHERE camera=?", (camera,), kinds="I")
         now_us = self._now()
         # Not merely unused but above all earlier ones: the ledger lists chains in ascending order and refuses others.
         chain = max(now_us // 1_000_000, 0 if newest is None else newest + 1, max(taken, default=-1) + 1)
@@ -108,8 +113,9 @@ class Chains:
     def _trusted(self, state: ChainState) -> bool:
         """Whether chain state and rows tell the same story; a state restored or edited by hand does not."""
         last = self._db.row(
-            "SELECT sequence, record_sha256 FROM sealed WHERE camera=? AND chain=? ORDER BY sequence DESC LIMIT 1",
+            "SELECT sequence, record_sha256 FROM sealed WHERE camera=? AND chain=? ORDER BY sequence DESC",
             (state.camera, state.chain),
+            kinds="ib",
         )
         return last is not None and last[0] + 1 == state.next_sequence and bytes(last[1]) == state.previous
 

@@ -57,16 +57,26 @@ class Database:
     def close(self) -> None:
         self._connection.close()
 
-    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """All rows that a statement gives."""
-        with self._translated():
-            return self._connection.execute(statement, values).fetchall()
+    def rows(self, statement: str, values: Sequence[object] = (), *, kinds: str) -> list[tuple[Any, ...]]:
+        """All rows that a statement gives.
 
-    def row(self, statement: str, values: Sequence[object] = ()) -> tuple[Any, ...] | None:
-        """The first row, None without any."""
+        Args:
+            kinds: what its columns must be, a letter each: i integer, t text, b bytes; a capital also allows NULL.
+                A damaged file gives other types than the schema allows.
+        """
         with self._translated():
-            found: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
-            return found
+            found = self._connection.execute(statement, values).fetchall()
+        for row in found:
+            if not all(map(_is_kind, kinds, row)):
+                raise Malformed(
+                    f"{self._what} is damaged (a column of another type)", where=str(self.path), next_step=self._repair
+                )
+        return found
+
+    def row(self, statement: str, values: Sequence[object] = (), *, kinds: str) -> tuple[Any, ...] | None:
+        """The first row, None without any; see `rows`."""
+        found = self.rows(f"{statement} LIMIT 1", values, kinds=kinds)
+        return found[0] if found else None
 
     def run(self, statement: str, values: Sequence[object]) -> None:
         """One statement as a transaction of its own."""
@@ -115,6 +125,13 @@ class Database:
             yield
 
 
+_TYPES = {"i": int, "t": str, "b": bytes}
+
+
+def _is_kind(kind: str, value: object) -> bool:
+    return isinstance(value, _TYPES[kind.lower()]) or (value is None and kind.isupper())
+
+
 @contextmanager
 def translated(path: Path, what: str, *, repair: str = "restore it from a back-up") -> Iterator[None]:
     """Turn SQLite's and the file system's errors into ours, with the place and the next step."""
@@ -122,6 +139,9 @@ def translated(path: Path, what: str, *, repair: str = "restore it from a back-u
         yield
     except sqlite3.Error as error:
         raise _of_sqlite(error, path, what, repair) from error
+    except UnicodeDecodeError as error:
+        # SQLite's own message quoted a damaged name.
+        raise Malformed(f"{what} is damaged", where=str(path), next_step=repair) from error
     except OSError as error:
         raise of_os_error(error, path, what) from error
 

@@ -10,7 +10,7 @@ from typing import Literal
 from evidence.batches import parse_batch
 from evidence.blocks import SignedBlock, parse_signed_block, slot_key
 from evidence.digests import sha256
-from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing, StoreUnavailable
+from evidence.errors import LedgerUnavailable, Malformed, ObjectCorrupt, ObjectMissing, StoreUnavailable
 from evidence.leaf_list import MAX_LEAF_LIST_BYTES, parse_leaf_list
 from evidence.proof_file import MAX_PROOF_FILE_BYTES, ProofFile, mismatch, parse_proof_file
 from evidence.records import SegmentRecord
@@ -60,6 +60,7 @@ def check_store(
             progress(done / total, key)
 
     anchors = _Anchors(store, ledger)
+    yield from anchors.problems
     objects: dict[str, bool] = {}
     for key in keys["objects"]:
         problem, sealed = _check_object(store, key)
@@ -164,12 +165,18 @@ class _Anchors:
         self._registry: Registry | None = None
         self._batches: dict[str, bytes] = {}
         self._sealed: dict[str, SignedBlock] = {}
+        self.problems: list[StoreProblem] = []
         if ledger is None:
             return
-        self._registry = Registry((e.position, e.key, e.value) for e in ledger.entries("camera/"))
-        for entry in ledger.entries("root/"):
-            batch = parse_batch(entry.value)
-            self._batches[batch_file_key(batch.site, batch.recorder, batch.batch)] = entry.value
+        try:
+            self._registry = Registry((e.position, e.key, e.value) for e in ledger.entries("camera/"))
+            for entry in ledger.entries("root/"):
+                batch = parse_batch(entry.value)
+                self._batches[batch_file_key(batch.site, batch.recorder, batch.batch)] = entry.value
+        except (Malformed, LedgerUnavailable) as error:
+            # Store against records can still be told.
+            self._ledger = self._registry = None
+            self.problems.append(StoreProblem(kind="corrupt", key="ledger", text=str(error)))
 
     def check(self, key: str, proof: ProofFile) -> Iterator[StoreProblem]:
         if self._ledger is None or self._registry is None:
@@ -182,8 +189,12 @@ class _Anchors:
             yield StoreProblem(kind="corrupt", key=key, text="its signature is not by a key registered for the camera")
             return
         slot = slot_key(block.camera, block.chain, block.sequence)
-        standing = self._ledger.get(slot)
-        anchored = parse_signed_block(standing.value) if standing is not None else self._in_batches(slot)
+        try:
+            standing = self._ledger.get(slot)
+            anchored = parse_signed_block(standing.value) if standing is not None else self._in_batches(slot)
+        except (Malformed, LedgerUnavailable) as error:
+            yield StoreProblem(kind="corrupt", key=key, text=f"the ledger's entry for its slot cannot be read: {error}")
+            return
         if anchored is None:
             yield StoreProblem(kind="unanchored", key=key, text="the ledger does not hold its block")
         elif anchored.block != block:

@@ -127,6 +127,7 @@ class Index:
                     "SELECT camera,chain,sequence,unit FROM keys JOIN segments ON segment=number"
                     f" WHERE digest IN ({marks})",
                     part,
+                    kinds="tiii",
                 )
             )
         return [Hit(camera=c, chain=n, sequence=s, unit=u) for c, n, s, u in sorted(found)]
@@ -143,6 +144,7 @@ class Index:
             "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments"
             f" WHERE {' AND '.join(conditions)} ORDER BY camera,chain,sequence",
             values,
+            kinds="tiitiiiiB",
         )
         return [
             Slot(
@@ -158,6 +160,7 @@ class Index:
             "SELECT site,recorder,batch FROM batched WHERE camera=? AND chain=? AND sequence=?"
             " ORDER BY site,recorder,batch",
             (camera, chain, sequence),
+            kinds="tti",
         )
         return [(site, recorder, batch) for site, recorder, batch in rows]
 
@@ -165,12 +168,15 @@ class Index:
         """Everything in it, independent of the order in which it came; equal indexes have equal contents."""
         return [
             *self._db.rows(
-                "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments ORDER BY 1,2,3"
+                "SELECT camera,chain,sequence,kind,start_us,end_us,first_unit,units,object FROM segments"
+                " ORDER BY 1,2,3",
+                kinds="tiitiiiiB",
             ),
             *self._db.rows(
-                "SELECT digest,camera,chain,sequence,unit FROM keys JOIN segments ON segment=number ORDER BY 1,2,3,4,5"
+                "SELECT digest,camera,chain,sequence,unit FROM keys JOIN segments ON segment=number ORDER BY 1,2,3,4,5",
+                kinds="btiii",
             ),
-            *self._db.rows("SELECT * FROM batched ORDER BY 1,2,3,4,5,6"),
+            *self._db.rows("SELECT * FROM batched ORDER BY 1,2,3,4,5,6", kinds="tiitti"),
         ]
 
 
@@ -226,9 +232,10 @@ def rebuild(
             if progress is not None:
                 progress(key)
         for entry in ledger.entries("root/"):
-            batch = parse_batch(entry.value)
-            key = batch_file_key(batch.site, batch.recorder, batch.batch)
+            key = entry.key
             try:
+                batch = parse_batch(entry.value)
+                key = batch_file_key(batch.site, batch.recorder, batch.batch)
                 leaves = parse_leaf_list(get_bytes(store, key, limit=MAX_LEAF_LIST_BYTES))
                 if not leaves.belongs_to(batch):
                     raise Malformed("it is not the list under the batch's root on the ledger")

@@ -85,7 +85,7 @@ class People:
         Raises:
             Malformed: salt and text kept here are not what was committed to: the file was edited.
         """
-        found = self._db.row("SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,))
+        found = self._db.row("SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,), kinds="btt")
         if found is None:
             return None
         salt, text, subject = bytes(found[0]), str(found[1]), str(found[2])

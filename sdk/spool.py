@@ -212,7 +212,8 @@ class Spool:
         ((unstored, unanchored, refused, oldest),) = self._db.rows(
             "SELECT count(*) FILTER (WHERE stored_at_us IS NULL), count(*) FILTER (WHERE anchored_at_us IS NULL),"
             " count(*) FILTER (WHERE refused IS NOT NULL AND anchored_at_us IS NULL), min(sealed_at_us)"
-            " FROM sealed WHERE stored_at_us IS NULL OR anchored_at_us IS NULL"
+            " FROM sealed WHERE stored_at_us IS NULL OR anchored_at_us IS NULL",
+            kinds="iiiI",
         )
         return Backlog(unstored=unstored, unanchored=unanchored, refused=refused, oldest_us=oldest)
 
@@ -237,7 +238,9 @@ class Spool:
     def receipt(self, number: int) -> bytes | None:
         """The receipt of a row's transaction; one for all rows of a batch, and large, so it is asked for apart."""
         found = self._db.row(
-            "SELECT r.receipt FROM sealed s JOIN receipts r ON r.number=s.receipt WHERE s.number=?", (number,)
+            "SELECT r.receipt FROM sealed s JOIN receipts r ON r.number=s.receipt WHERE s.number=?",
+            (number,),
+            kinds="b",
         )
         return None if found is None else bytes(found[0])
 
@@ -282,6 +285,7 @@ class Spool:
             f"SELECT number,camera,chain,sequence,record_sha256,block,signature,{proof},media,ring,stored_at_us,"
             f"anchored_at_us,batch,refused FROM sealed WHERE {condition}",
             values,
+            kinds="itiibbbBiBIIIT",
         )
         # A camera's name that was edited must not lead out of the folder.
         paths = [self._media_path(*r[1:4]) if r[8] and is_ident(r[1]) else None for r in found]
@@ -296,14 +300,13 @@ class Spool:
 
     def _sweep(self) -> None:
         """Remove what a crash left: media without a row, temporary files of processes that are gone."""
-        with self._db.transaction() as change:
-            kept = {
-                self._media_path(*found).name
-                for found in change.execute("SELECT camera, chain, sequence FROM sealed WHERE media=1")
-            }
-            for path in (self.folder / "media").iterdir():
-                if path.name not in kept:
-                    path.unlink(missing_ok=True)
+        with self._db.transaction():
+            claims = self._db.rows("SELECT camera, chain, sequence FROM sealed WHERE media=1", kinds="tii")
+            kept = {self._media_path(*found).name for found in claims}
+            there = {path.name for path in (self.folder / "media").iterdir()}
+            # Where a row has lost its file, an unclaimed file may be that file under a row that was edited: it stays.
+            for name in there - kept if kept <= there else ():
+                (self.folder / "media" / name).unlink(missing_ok=True)
         with translated(self.folder, _WHAT):
             for path in (self.folder / "tmp").iterdir():
                 owner = path.name.split("-")[0]

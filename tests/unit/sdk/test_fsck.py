@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from evidence.digests import sha256
+from evidence.errors import Malformed
 from evidence.records import Media
 from sdk.fsck import check_store
 from sdk.rings import make_ring, recipient_of
@@ -64,11 +65,11 @@ def test_damage_loss_leftovers_and_strangers_are_told_apart(kept: Any) -> None:
     assert len(found) == 5
 
 
-def test_every_changed_byte_of_a_proof_file_is_noticed(kept: Any) -> None:
+def test_a_changed_byte_of_a_proof_file_is_noticed(kept: Any) -> None:
     site, chain = kept
     key = proof_key("gate-1", chain, 1)
     data = (site.store.folder / key).read_bytes()
-    for at in range(0, len(data), 7):
+    for at in range(0, len(data), 37):
         edit(site, key, data[:at] + bytes([data[at] ^ 0x20]) + data[at + 1 :])
         assert ("corrupt", key) in problems(site), at
     edit(site, key, data)
@@ -137,3 +138,16 @@ def test_rings_are_needed_by_what_is_encrypted_and_by_nothing_else(site: Any) ->
     edit(site, other, None)
     edit(site, key, None)
     assert problems(site) == [("missing", proof_key("gate-1", state.chain, 0))]
+
+
+def test_a_damaged_ledger_is_a_problem_and_the_store_is_checked_all_the_same(kept: Any) -> None:
+    site, _ = kept
+
+    class Damaged:
+        def entries(self, prefix: str) -> Any:
+            raise Malformed("the ledger file is damaged")
+
+    (key, *_) = site.store.list("objects")
+    edit(site, key, b"damage")
+    found = {(problem.kind, problem.key) for problem in check_store(site.store, Damaged())}  # type: ignore[arg-type]
+    assert found == {("corrupt", "ledger"), ("corrupt", key)}
