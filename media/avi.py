@@ -54,6 +54,21 @@ def stated_by_avi(file: BinaryIO, index: int) -> Stated:
     )
 
 
+def decoder_header(file: BinaryIO, index: int) -> bytes:
+    """The decoder header that an AVI really holds for its stream `index`: what follows the bitmap header.
+
+    FFmpeg fills in what it finds in the packets, which would hide that a cut file lacks its parameter sets.
+    """
+    file.seek(0)
+    stream = -1
+    for kind, body in _chunks(file.read(_HEADER_BYTES)):
+        if kind == b"strh":
+            stream += 1
+        elif kind == b"strf" and stream == index:
+            return body[_BITMAP_BYTES:]
+    return b""
+
+
 def _ratio(properties: bytes) -> Fraction | None:
     if len(properties) < 24:
         return None

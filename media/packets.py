@@ -6,11 +6,10 @@ Runs in the media child only.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import av
 import av.packet
@@ -19,6 +18,7 @@ from av.codec.context import CodecContext
 from av.video.stream import VideoStream
 
 from evidence.errors import Malformed, UnsupportedMedia
+from media.avi import decoder_header
 
 if TYPE_CHECKING:
     RawPacket: TypeAlias = av.packet.Packet[Any]  # generic in the stubs only
@@ -37,7 +37,6 @@ ANNEX_B = frozenset({"mpegts", "h264", "hevc", "mpeg"})
 TIMELESS = frozenset({"avi", "h264", "hevc", "obu", "m4v", "mpegvideo", "mjpeg"})
 
 _NOMINAL_RATE = 25
-_MAX_AVI_HEADER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +155,7 @@ class PacketSource:
             return made_up
         if self.container == "avi":
             with open(self._path, "rb") as file:
-                return avi_header(file, self.stream.index)
+                return decoder_header(file, self.stream.index)
         return b"" if self.annex_b or self.container in ("obu", "ivf") else made_up
 
     @property
@@ -221,26 +220,3 @@ def _new_header(raw: RawPacket) -> bytes | None:
     if not raw.has_sidedata("new_extradata"):
         return None
     return bytes(raw.get_sidedata("new_extradata"))
-
-
-def avi_header(file: BinaryIO, index: int) -> bytes:
-    """The decoder header that an AVI file really holds for its stream `index`: what follows the bitmap header.
-
-    FFmpeg fills in what it finds in the packets, which would hide that a cut file lacks its parameter sets.
-    """
-    head = file.read(_MAX_AVI_HEADER_BYTES)
-    position, found = 12, -1
-    while position + 8 <= len(head):
-        kind, size = struct.unpack_from("<4sI", head, position)
-        if kind == b"LIST":
-            if head[position + 8 : position + 12] == b"movi":
-                break
-            position += 12
-            continue
-        if kind == b"strh":
-            found += 1
-        elif kind == b"strf" and found == index:
-            body = head[position + 8 : position + 8 + size]
-            return body[40:] if len(body) > 40 else b""
-        position += 8 + size + (size & 1)
-    return b""

@@ -24,7 +24,7 @@ from media.readers import H264Reader, H265Reader, Reader
 from media.sample_tables import Samples
 
 _CODECS = {"avc1": ("h264", "avcC"), "avc3": ("h264", "avcC"), "hvc1": ("hevc", "hvcC"), "hev1": ("hevc", "hvcC")}
-_WINDOW_BYTES = 512 << 10
+_WINDOW_BYTES = 256 << 10
 _MAX_SAMPLE_BYTES = 256 << 20
 # Below this a second process costs more than it saves.
 _WORTH_TWO_BYTES = 48 << 20
@@ -136,16 +136,17 @@ class _Part:
 
 
 def _start_codes(window: bytearray, count: int) -> list[int]:
-    """Where start codes stand in the first `count` bytes; four times as fast as `find` where they are rare.
+    """Where start codes stand in the first `count` bytes; several times as fast as `find` where they are rare.
 
-    Every 00 00 01 has a pair of bytes 00 00 at an even place, or a pair 00 01 there behind a 00.
+    Every 00 00 01 has at an even place a pair 00 00, or a pair 00 01 behind a 00. As little-endian numbers these are 0
+    and 256, so one comparison leaves little to look at.
     """
     whole = np.frombuffer(window, dtype=np.uint8, count=count)
     pairs = whole[: count // 2 * 2].view("<u2")
-    places = 2 * np.flatnonzero((pairs & 0xFEFF) == 0)
-    zeros = whole[places + 1] == 0
-    even = places[zeros & (places + 2 < count)]
-    odd = places[~zeros & (places > 0)]
+    likely = np.flatnonzero(pairs <= 256)
+    places, found = 2 * likely, pairs[likely]
+    even = places[(found == 0) & (places + 2 < count)]
+    odd = places[(found == 256) & (places > 0)]
     return sorted((*even[whole[even + 2] == 1].tolist(), *(odd[whole[odd - 1] == 0] - 1).tolist()))
 
 

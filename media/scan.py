@@ -21,7 +21,7 @@ from media.frames import Message, Send
 _PIECE_BYTES = 1 << 20
 # Slowest reading that is waited for, besides the time that any file is given.
 _SLOWEST_BYTES_PER_S = 4 << 20
-_ANY_FILE_S = 60
+_ANY_FILE_S = 30
 
 
 def scan(path: str | os.PathLike[str], *, track: int | None = None, limits: Limits | None = None) -> Footage:
