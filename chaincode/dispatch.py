@@ -26,6 +26,7 @@ def invoke(world: World, function: str, arguments: Sequence[bytes]) -> bytes:
 
     Raises:
         Refused: the contract says no; `where` names the function, the text the rule and who could do it.
+        Malformed: an entry of the ledger is damaged; `where` names its key.
     """
     rule = TABLE.get(function)
     if rule is None:
@@ -41,6 +42,8 @@ def invoke(world: World, function: str, arguments: Sequence[bytes]) -> bytes:
         watched = _Watched(world, may_write=rule.kind == "submit")
         result = canonical(rule.function(watched, actor, parsed))
     except Malformed as error:
+        if error.where:
+            raise  # what the ledger itself holds does not parse: nothing that the caller did
         raise Refused(error.detail, reason="invalid", where=function, next_step=error.next_step) from error
     except Refused as error:
         if error.where:

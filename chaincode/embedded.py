@@ -8,6 +8,7 @@ same moment goes into one block and one fsync.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -74,8 +75,12 @@ class EmbeddedHost:
         self._clock = clock
         self._window_us = window_us
         self._admission = Admission(self.genesis)
-        _check_operator(operator, self.genesis, path)
-        self._writer = connect(path, writing=True)
+        try:
+            _check_operator(operator, self.genesis, path)
+            self._writer = connect(path, writing=True)
+        except BaseException:
+            self.reader.close()
+            raise
         self._writing = Lock()
         self._queue = _Queue()
 
@@ -127,7 +132,7 @@ class EmbeddedHost:
         if waiting:
             self._order(_Job([prepared for _, prepared in waiting]))
             for index, prepared in waiting:
-                outcomes[index] = prepared.outcome
+                outcomes[index] = prepared.outcome or CommitUnknown("the commit was interrupted")
         return [each for each in outcomes if each is not None]
 
     def _admit(self, envelope: bytes) -> Admitted:
@@ -170,7 +175,8 @@ class EmbeddedHost:
                 prepared.outcome = error
         finally:
             if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):  # what it says has been said by the error before it
+                    self._writer.execute("ROLLBACK")
 
     def _finish(self) -> None:
         try:

@@ -6,12 +6,14 @@ could not (Fabric serves that one unsigned).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TypeVar
 
 from chaincode.world import World, prefix_range
 from evidence.canonical import parse_canonical
+from evidence.errors import Malformed
 from evidence.registry import (
     CameraEntry,
     ParticipantEntry,
@@ -34,8 +36,32 @@ def newest(world: World, kind: str, subject: str) -> tuple[int, bytes] | None:
     """Number and bytes of the newest entry, None without any."""
     found: tuple[int, bytes] | None = None
     for key, value in world.scan(*prefix_range(f"{kind}/{subject}/")):
-        found = (int(key[-10:]), value)
+        found = (number_of(key), value)
     return found
+
+
+def number_of(key: str) -> int:
+    """The number of ten digits that ends the key of a numbered entry or chain.
+
+    Raises:
+        Malformed: it ends in something else; no rule wrote that.
+    """
+    digits = key.rpartition("/")[2]
+    if len(digits) != 10 or not digits.isascii() or not digits.isdigit():
+        raise Malformed("the ledger holds a key that no rule wrote", where=key)
+    return int(digits)
+
+
+@contextmanager
+def stored(key: str) -> Iterator[None]:
+    """Reading what the ledger holds under `key`: if that does not parse, the ledger is damaged, not the argument wrong.
+
+    `dispatch` tells the two apart by `where`.
+    """
+    try:
+        yield
+    except Malformed as error:
+        raise Malformed(f"what the ledger holds here is damaged ({error.detail})", where=key) from error
 
 
 def append_camera(world: World, entry: CameraEntry) -> None:
@@ -64,7 +90,10 @@ _parse_participant = lru_cache(maxsize=4096)(parse_participant_entry)
 
 def _newest_parsed(world: World, kind: str, subject: str, parse: Callable[[bytes], T]) -> T | None:
     found = newest(world, kind, subject)
-    return None if found is None else parse(found[1])
+    if found is None:
+        return None
+    with stored(numbered_key(kind, subject, found[0])):
+        return parse(found[1])
 
 
 def camera(world: World, subject: str) -> CameraEntry | None:
@@ -80,5 +109,9 @@ def participant_of_key(world: World, key_id: str) -> str | None:
     data = world.get(key_entry_key(key_id))
     if data is None:
         return None
-    subject = parse_canonical(data, "key entry").get("participant")
+    with stored(key_entry_key(key_id)):
+        value = parse_canonical(data, "key entry")
+        if not isinstance(value, dict):
+            raise Malformed("key entry is not a JSON object")
+    subject = value.get("participant")
     return subject if isinstance(subject, str) else None

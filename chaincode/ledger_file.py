@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evidence.errors import ConfigInvalid, LedgerUnavailable, Malformed, VeriframeError
+from evidence.registry import Position
 
 APPLICATION_ID = 0x56465231  # "VFR1"
 FORMAT_VERSION = 1
@@ -104,6 +105,28 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def blob(value: object, what: str) -> bytes:
+    """A column that holds bytes; in a damaged file it may hold anything.
+
+    Raises:
+        Malformed: it does not.
+    """
+    if not isinstance(value, bytes):
+        raise Malformed(f"the ledger file is damaged ({what} is not bytes)")
+    return value
+
+
+def whole(value: object, what: str) -> int:
+    """A column that holds an integer; see `blob`."""
+    if not isinstance(value, int):
+        raise Malformed(f"the ledger file is damaged ({what} is not a number)")
+    return value
+
+
+def position_of(height: object, index: object) -> Position:
+    return Position(whole(height, "a height"), whole(index, "a position"))
 
 
 @contextmanager

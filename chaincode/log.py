@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from chaincode.ledger_file import blob
 from evidence.errors import Malformed
 from evidence.merkle import EMPTY_ROOT, node_hash
 
@@ -56,7 +57,7 @@ def node_at(connection: sqlite3.Connection, level: int, number: int) -> bytes:
     row = connection.execute("SELECT hash FROM nodes WHERE level=? AND number=?", (level, number)).fetchone()
     if row is None:
         raise Malformed(f"the ledger's log lacks the node {number} of level {level}")
-    return bytes(row[0])
+    return blob(row[0], "a node of the log")
 
 
 def _put(connection: sqlite3.Connection, level: int, number: int, node: bytes) -> None:

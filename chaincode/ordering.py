@@ -10,6 +10,7 @@ from chaincode import log
 from chaincode.admission import Admitted
 from chaincode.committed import Committed, Event
 from chaincode.dispatch import invoke
+from chaincode.ledger_file import blob, whole
 from chaincode.packing import pack_envelope, pack_writes
 from chaincode.reader import tip_height
 from chaincode.simulation import SnapshotWorld, still_true
@@ -118,7 +119,7 @@ def _seal(
     previous = None
     if height > 0:
         row = connection.execute("SELECT bytes FROM blocks WHERE height=?", (height - 1,)).fetchone()
-        previous = sha256(bytes(row[0]))
+        previous = sha256(blob(row[0], "a block"))
     data = LedgerBlock(height=height, previous=previous, time_us=now_us, transactions=entries).canonical()
     connection.execute("INSERT INTO blocks (height, bytes) VALUES (?,?)", (height, data))
     log.append(connection, height, leaf_hash(data))
@@ -165,7 +166,7 @@ def _certificate(connection: sqlite3.Connection, der: bytes) -> int:
     if row is None:
         connection.execute("INSERT INTO certificates (der) VALUES (?)", (der,))
         return _certificate(connection, der)
-    return int(row[0])
+    return whole(row[0], "a certificate's number")
 
 
 def _used(connection: sqlite3.Connection, admitted: Admitted) -> bool:

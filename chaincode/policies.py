@@ -44,11 +44,13 @@ def policy_in_force(world: World, control_room: str) -> Policy:
     """
     found = entries.newest(world, "policy", control_room)
     if found is not None:
-        return parse_policy(found[1])
+        with entries.stored(numbered_key("policy", control_room, found[0])):
+            return parse_policy(found[1])
     genesis = world.get(entries.GENESIS_KEY)
     if genesis is None:
         raise refuse("not_found", "this ledger has not been founded", "an ADMIN of the genesis document can (init)")
-    return parse_genesis(genesis).policy
+    with entries.stored(entries.GENESIS_KEY):
+        return parse_genesis(genesis).policy
 
 
 def parse_bounds(data: bytes) -> tuple[int, int]:
@@ -62,7 +64,8 @@ def _check_bounds(world: World, room: str, policy: Policy) -> None:
     found = entries.newest(world, "bounds", room)
     if found is None:
         raise refuse("denied", "a supervisor sets policies within a manager's bounds, and none are set", _ASK_CRM)
-    low, high = parse_bounds(found[1])
+    with entries.stored(numbered_key("bounds", room, found[0])):
+        low, high = parse_bounds(found[1])
     if not low <= policy.minimum_per_s <= policy.maximum_per_s <= high:
         raise refuse(
             "denied", f"a supervisor sets {low} to {high} samples a second, the bounds that a manager set", _ASK_CRM

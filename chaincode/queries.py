@@ -33,7 +33,9 @@ T = TypeVar("T")
 
 def get_genesis(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     data = _found(world.get(entries.GENESIS_KEY), "genesis document")
-    return {"digest": parse_genesis(data).digest.hex(), "genesis": _json(data, MAX_GENESIS_BYTES)}
+    with entries.stored(entries.GENESIS_KEY):
+        digest = parse_genesis(data).digest
+    return {"digest": digest.hex(), "genesis": _json(data, MAX_GENESIS_BYTES)}
 
 
 def get_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
@@ -44,7 +46,8 @@ def find_cameras(world: World, actor: ParticipantEntry, arguments: Arguments) ->
     status, site = arguments.maybe_text("status"), arguments.maybe_text("site")
 
     def select(row: Row) -> object | None:
-        camera = parse_camera_entry(row[1])
+        with entries.stored(row[0]):
+            camera = parse_camera_entry(row[1])
         wanted = status in (None, camera.status) and site in (None, camera.site)
         return _json(row[1]) if wanted and _sees(actor, camera, blocks=False) else None
 
@@ -66,7 +69,7 @@ def find_participants(world: World, actor: ParticipantEntry, arguments: Argument
 
     def select(row: Row) -> object | None:
         entry = _json(row[1])
-        return entry if all(value in (None, entry[name]) for name, value in wanted.items()) else None
+        return entry if all(value in (None, entry.get(name)) for name, value in wanted.items()) else None
 
     return _page(world, prefix_range("participant/"), arguments, select, group=_newest_of_each)
 
@@ -98,7 +101,7 @@ def find_chains(world: World, actor: ParticipantEntry, arguments: Arguments) -> 
     camera = _visible_camera(world, actor, arguments.text("camera"), blocks=True)
 
     def select(row: Row) -> object:
-        return {"chain": int(row[0][-10:]), **_json(row[1])}
+        return {"chain": entries.number_of(row[0]), **_json(row[1])}
 
     return _page(world, prefix_range(f"chain/{camera.id}/"), arguments, select)
 
@@ -209,7 +212,10 @@ def _value(row: Row) -> object:
 
 
 def _json(data: bytes, limit: int = 64 << 10) -> dict[str, object]:
-    value: dict[str, object] = parse_canonical(data, "ledger entry", limit=limit)
+    with entries.stored("state"):
+        value = parse_canonical(data, "ledger entry", limit=limit)
+        if not isinstance(value, dict):
+            raise Malformed("ledger entry is not a JSON object")
     return value
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from chaincode import log
 from chaincode.committed import Committed, Event
-from chaincode.ledger_file import connect, snapshot
+from chaincode.ledger_file import blob, connect, position_of, snapshot, whole
 from chaincode.packing import unpack_envelope, unpack_writes
 from chaincode.world import prefix_range
 from evidence.canonical import parse_canonical
@@ -45,7 +45,11 @@ class LedgerReader:
         self.path = path
         self._idle: list[sqlite3.Connection] = []
         self._lock = Lock()
-        self.genesis = self._read_genesis()
+        try:
+            self.genesis = self._read_genesis()
+        except BaseException:
+            self.close()
+            raise
         # Hundreds of slots share one transaction when a batch was anchored; its receipt is made once.
         self._receipt_at = lru_cache(maxsize=256)(self._make_receipt)
 
@@ -99,7 +103,7 @@ class LedgerReader:
     def get(self, key: str) -> LedgerEntry | None:
         with self.view() as view:
             row = view.execute("SELECT value, height, position FROM state WHERE key=?", (key,)).fetchone()
-        return None if row is None else LedgerEntry(Position(row[1], row[2]), key, bytes(row[0]))
+        return None if row is None else LedgerEntry(position_of(row[1], row[2]), key, blob(row[0], key))
 
     def entries(self, prefix: str = "", *, first: str = "", last: str = "") -> tuple[LedgerEntry, ...]:
         """What stands under every key with `prefix` (ending in a slash; "": all keys), in key order.
@@ -114,7 +118,7 @@ class LedgerReader:
                 "WHERE key>=? AND key<? AND key>=? AND key<=? ORDER BY key",
                 (start, end, first, last or end),
             ).fetchall()
-        return tuple(LedgerEntry(Position(h, p), key, bytes(value)) for key, value, h, p in rows)
+        return tuple(LedgerEntry(position_of(h, p), key, blob(value, key)) for key, value, h, p in rows)
 
     def history(self, key: str) -> tuple[LedgerEntry, ...]:
         """Every value that `key` ever had, oldest first."""
@@ -126,10 +130,10 @@ class LedgerReader:
             ).fetchall()
         found = []
         for writes, height, position in rows:
-            values = unpack_writes(bytes(writes))
+            values = unpack_writes(blob(writes, "a write set"))
             if key not in values:
                 raise Malformed("the ledger's history names a transaction that did not write this key", where=key)
-            found.append(LedgerEntry(Position(height, position), key, values[key]))
+            found.append(LedgerEntry(position_of(height, position), key, values[key]))
         return tuple(found)
 
     def receipt_for(self, key: str, *, size: int | None = None) -> Receipt | None:
@@ -170,8 +174,8 @@ class LedgerReader:
         if row is None:
             return None
         code, height, position, event = row
-        at = Position(height, position)
-        found = _event(bytes(event), at) if event is not None else None
+        at = position_of(height, position)
+        found = _event(event, at) if event is not None else None
         return str(code), Committed(tx_id=tx_id, position=at, result=None, event=found)
 
     def events(self, after: Position | None = None) -> Iterator[Event]:
@@ -185,8 +189,8 @@ class LedgerReader:
                     (at.height, at.index, VALID),
                 ).fetchall()
             for height, position, event in rows:
-                at = Position(height, position)
-                yield _event(bytes(event), at)
+                at = position_of(height, position)
+                yield _event(event, at)
             if len(rows) < 500:
                 return
 
@@ -210,7 +214,8 @@ def transaction_at(connection: sqlite3.Connection, position: Position) -> tuple[
     ).fetchone()
     if row is None:
         raise Malformed(f"the ledger file lacks transaction {position.height}/{position.index}")
-    return unpack_envelope(bytes(row[0]), bytes(row[2])), unpack_writes(bytes(row[1]))
+    envelope = unpack_envelope(blob(row[0], "a transaction"), blob(row[2], "a certificate"))
+    return envelope, unpack_writes(blob(row[1], "a write set"))
 
 
 def founding_document(envelope: Envelope) -> Genesis:
@@ -227,24 +232,25 @@ def founding_document(envelope: Envelope) -> Genesis:
 def tip_height(connection: sqlite3.Connection) -> int:
     """Height of the newest block, -1 without any."""
     row = connection.execute("SELECT max(height) FROM blocks").fetchone()
-    return -1 if row[0] is None else int(row[0])
+    return -1 if row[0] is None else whole(row[0], "a height")
 
 
 def _block(connection: sqlite3.Connection, height: int) -> bytes:
     row = connection.execute("SELECT bytes FROM blocks WHERE height=?", (height,)).fetchone()
     if row is None:
         raise Malformed(f"the ledger file lacks block {height}")
-    return bytes(row[0])
+    return blob(row[0], f"block {height}")
 
 
 def _checkpoint(connection: sqlite3.Connection, size: int) -> bytes:
     row = connection.execute("SELECT note FROM checkpoints WHERE size=?", (size,)).fetchone()
     if row is None:
         raise Malformed(f"the ledger file lacks the checkpoint over {size} blocks")
-    return bytes(row[0])
+    return blob(row[0], f"checkpoint {size}")
 
 
-def _event(payload: bytes, position: Position) -> Event:
+def _event(stored: object, position: Position) -> Event:
+    payload = blob(stored, "an event")
 
     value = parse_canonical(payload, "event", limit=4096)
     name = value.get("name") if isinstance(value, dict) else None

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from chaincode.ledger_file import blob, position_of
 from chaincode.world import check_write
 from evidence.certificates import Caller
 from evidence.registry import Position
@@ -42,8 +43,8 @@ class SnapshotWorld:
 
     def get(self, key: str) -> bytes | None:
         row = self._connection.execute("SELECT value, height, position FROM state WHERE key=?", (key,)).fetchone()
-        self.reads[key] = None if row is None else Position(row[1], row[2])
-        return None if row is None else bytes(row[0])
+        self.reads[key] = None if row is None else position_of(row[1], row[2])
+        return None if row is None else blob(row[0], key)
 
     def put(self, key: str, value: bytes) -> None:
         check_write(key, value)
@@ -67,7 +68,7 @@ def still_true(connection: sqlite3.Connection, world: SnapshotWorld) -> bool:
     """Tell whether everything that `world` read would be read again, from the state as it is now."""
     for key, position in world.reads.items():
         row = connection.execute("SELECT height, position FROM state WHERE key=?", (key,)).fetchone()
-        if (None if row is None else Position(row[0], row[1])) != position:
+        if (None if row is None else position_of(row[0], row[1])) != position:
             return False
     return all(_same_range(connection, noted) for noted in world.ranges)
 
@@ -92,7 +93,7 @@ def _rows(connection: sqlite3.Connection, start: str, end: str) -> Iterator[tupl
             (start, end, _SCAN_ROWS),
         ).fetchall()
         for key, value, height, position in rows:
-            yield key, bytes(value), Position(height, position)
+            yield key, blob(value, key), position_of(height, position)
         if len(rows) < _SCAN_ROWS:
             return
         start, comparison = rows[-1][0], ">"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import sqlite3
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from chaincode.anchors import open_batch
 from chaincode.check import check_ledger
 from chaincode.embedded import EmbeddedHost
 from chaincode.reader import LedgerReader
 from evidence.errors import VeriframeError
-from tests.hosts.cast import members, the_cast
+from tests.hosts.cast import CHAIN, NOW_US, members, the_cast
 from tests.hosts.stage import EmbeddedStage, Stage, signed_transaction
 
 
@@ -159,21 +161,37 @@ def test_a_rewritten_ledger_needs_the_operators_key(ledger: Path) -> None:
 
 
 def test_random_damage_anywhere_in_the_file_never_ends_in_a_traceback(ledger: Path) -> None:
+    use_damaged(ledger, seed=11, rounds=60)
+
+
+def use_damaged(ledger: Path, *, seed: int, rounds: int) -> None:
+    """Check, read and write over files with random bits changed: all of it works, or says what is wrong."""
+    cast = the_cast()
     untouched = ledger.read_bytes()
-    source = random.Random(11)
-    for _ in range(60):
+    source = random.Random(seed)
+    for _ in range(rounds):
         damaged = bytearray(untouched)
         for _ in range(source.choice((1, 1, 3, 40))):
             damaged[source.randrange(len(damaged))] ^= 1 << source.randrange(8)
         ledger.write_bytes(damaged)
-        try:
+        with contextlib.suppress(VeriframeError):
             check_ledger(ledger)
-            with LedgerReader(ledger) as reader:
-                for entry in reader.entries():
+        with contextlib.suppress(VeriframeError), LedgerReader(ledger) as reader:
+            for entry in reader.entries():
+                with contextlib.suppress(VeriframeError):
                     reader.receipt_at(entry.position)
-                list(reader.events())
-        except VeriframeError:
-            continue
+                    reader.history(entry.key)
+            list(reader.events())
+        with contextlib.suppress(VeriframeError), contextlib.ExitStack() as stack:
+            host = stack.enter_context(
+                contextlib.closing(EmbeddedHost(ledger, operator=cast.operator, clock=lambda: NOW_US))
+            )
+            calls = (("anchor", open_batch(cast.blocks(1, 2))), ("find_blocks", members(camera="gate-1", chain=CHAIN)))
+            for function, argument in calls:
+                host.submit_many([signed_transaction(cast.genesis, cast["recorder"], function, argument)])
+            host.submit_many([signed_transaction(cast.genesis, cast["manager"], "find_cameras", members())])
+        for journal in ledger.parent.glob("ledger.db-*"):
+            journal.unlink()
 
 
 def test_a_truncated_file_is_malformed_or_named(ledger: Path) -> None:

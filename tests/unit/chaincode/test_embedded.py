@@ -450,3 +450,27 @@ def test_an_endless_write_set_is_refused_before_it_is_ordered(host: EmbeddedHost
     with pytest.raises(Refused, match="4000") as caught:
         host.submit(envelope)
     assert caught.value.reason == "invalid"
+
+
+def test_a_full_disk_loses_nothing_and_says_so(host: EmbeddedHost, cast: Cast) -> None:
+    host.submit(anchor(cast, 0))
+    before = host.reader.entries()
+    pages = host._writer.execute("PRAGMA page_count").fetchone()[0]
+    host._writer.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(LedgerUnavailable, match="no space left") as caught:
+        host.submit(anchor(cast, *range(1, 200)))
+    assert caught.value.retryable
+    assert host.reader.entries() == before
+    host._writer.execute("PRAGMA max_page_count=1000000")
+    assert host.submit(anchor(cast, *range(1, 200))).position is not None
+    assert check_ledger(host.reader.path) == ()
+
+
+def test_a_damaged_entry_is_the_ledgers_fault_and_not_the_callers(host: EmbeddedHost, cast: Cast) -> None:
+    connection = sqlite3.connect(host.reader.path)
+    connection.execute("UPDATE state SET value=x'7b' WHERE key LIKE 'camera/gate-1/%1'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(Malformed, match="damaged") as caught:
+        host.submit(anchor(cast, 0))
+    assert caught.value.where == "camera/gate-1/0000000001"
