@@ -113,7 +113,7 @@ def _choose(candidates: list[tuple[int, bool]], track: int | None, notes: set[st
 
 
 def _choose_in_movie(movie: Movie, track: int | None, notes: set[str]) -> MovieTrack:
-    videos = [each for each in movie.tracks if each.kind == "video" and not each.chapters]
+    videos = [each for each in movie.tracks if each.kind == "video" and not each.still]
     index = _choose([(each.index, each.enabled) for each in videos], track, notes)
     chosen = next(each for each in videos if each.index == index)
     if any(entry.encrypted for entry in chosen.used_entries):
@@ -192,7 +192,7 @@ def _movie_tracks(movie: Movie, chosen: MovieTrack, codec: str) -> tuple[Track, 
         tracks.append(
             Track(
                 index=each.index,
-                kind="cover" if each.chapters and each.kind == "video" else each.kind,
+                kind="cover" if each.still and each.kind == "video" else each.kind,
                 codec=codec if examined else _CODECS.get(form, form.strip()),
                 examined=examined,
             )

@@ -25,6 +25,9 @@ _FIRST_KINDS = frozenset(
 # Clipping, mattes and stereo layouts of QuickTime and its successors: no `Display` can express them.
 _SMALL_BYTES = 16 << 20
 _ODD_TRACK_BOXES = frozenset((b"clip", b"matt", b"kmat"))
+_SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")  # uuid box of Spherical Video V1
+# A reference alone makes no still picture: it would let moving pictures pass as such.
+_STILL = frozenset(("jpeg", "png ", "mjpa", "mjpb"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,7 @@ class MovieTrack:
         edits: its edit list; empty when it has none.
         entries: its sample descriptions.
         samples: its sample tables; None for other tracks than video.
-        chapters: another track uses it as chapter pictures or thumbnails.
+        still: another track uses it as chapter pictures or thumbnails, and it holds such.
         apertures: further displayed sizes (QuickTime's track apertures).
         odd: boxes that change what is seen in ways no `Display` can express.
         disagreeing: its tables differ in length.
@@ -68,7 +71,7 @@ class MovieTrack:
     edits: tuple[Edit, ...]
     entries: tuple[SampleEntry, ...]
     samples: Samples | None
-    chapters: bool
+    still: bool
     apertures: tuple[tuple[Fraction, Fraction], ...]
     odd: tuple[str, ...]
     disagreeing: bool
@@ -198,7 +201,7 @@ def _finish(header: _Header, *, quicktime: bool, fragmented: bool, truncated: bo
                 edits=draft.edits,
                 entries=draft.entries,
                 samples=draft.tables.samples() if kind == "video" else None,
-                chapters=draft.id in referred,
+                still=draft.id in referred and all(entry.format in _STILL for entry in draft.entries),
                 apertures=tuple(draft.apertures),
                 odd=tuple(draft.odd),
                 disagreeing=draft.tables.disagreeing,
@@ -286,7 +289,7 @@ def _track(data: memoryview, budget: Budget) -> _Draft:
                 cursor = Cursor(rest, "tapt")
                 cursor.version()
                 draft.apertures.append((Fraction(cursor.u32(), 1 << 16), Fraction(cursor.u32(), 1 << 16)))
-        elif kind in _ODD_TRACK_BOXES:
+        elif kind in _ODD_TRACK_BOXES or (kind == b"uuid" and payload[:16] == _SPHERICAL):
             draft.odd.append(name_of(kind))
         if kind in TRANSPARENT:
             refuse_misplaced(payload, kind, budget)

@@ -9,7 +9,7 @@ from evidence.errors import Malformed
 from media.boxes import Budget, Cursor, children, name_of
 
 _SETS = {b"avcC": "avcC", b"hvcC": "hvcC", b"av1C": "av1C", b"vpcC": "vpcC", b"esds": "esds", b"lhvC": "lhvC"}
-_ODD = frozenset((b"st3d", b"sv3d", b"vexu", b"resv", b"crop", b"gama"))
+_ODD = frozenset((b"st3d", b"sv3d", b"vexu", b"resv", b"crop", b"gama", b"dvcC", b"dvvC", b"dvwC"))
 _ENCRYPTED = frozenset((b"encv", b"drmi"))
 _VISUAL_BYTES = 78  # of a visual sample entry before the boxes inside it
 

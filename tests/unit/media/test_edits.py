@@ -134,9 +134,9 @@ def test_long_lists_and_tracks_are_fast() -> None:
     many = [Edit(duration=10, media_time=at * 512) for at in range(20_000)]
     backwards = list(reversed(many))
     for edits in (many[:1], many, backwards):
-        started = time.perf_counter()
+        started = time.process_time()
         apply_edits(edits, pts, timescale=12_800, movie_timescale=1000)
-        assert time.perf_counter() - started < 3
+        assert time.process_time() - started < 3
 
 
 @pytest.mark.needs("ffmpeg")

@@ -68,10 +68,10 @@ def test_deeper_luma_is_shifted_before_it_is_averaged() -> None:
 def test_the_grid_takes_few_milliseconds() -> None:
     luma = np.random.default_rng(1).integers(0, 256, size=(1080, 1920), dtype=np.uint8)
     luma_grid(luma)
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(10):
         luma_grid(luma)
-    assert (time.perf_counter() - started) / 10 < 0.05
+    assert (time.process_time() - started) / 10 < 0.05
 
 
 @pytest.mark.parametrize(

@@ -189,12 +189,12 @@ def test_flipped_and_cut_bytes_raise_nothing_but_malformed(clip: Path) -> None:
             broken[at] = rng.choice((0, 0xFF, 1, broken[at] ^ 1 << rng.randrange(8)))
         if rng.random() < 0.1:
             del broken[rng.randrange(len(broken)) :]
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             read(bytes(broken))
         except Malformed:
             refused += 1
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 50 < refused < 600
@@ -217,7 +217,7 @@ def test_absurd_numbers_cost_nothing() -> None:
         file(element(SEEK_HEAD, element(0x4DBB) * 50_000), tracks()),
     ]
     for bomb in bombs:
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(Malformed):
             read(bomb, Budget(elements=50_000))
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2

@@ -82,9 +82,9 @@ def test_a_plain_file_states_nothing_odd(clip: Path) -> None:
 def test_an_hour_of_samples_is_read_within_a_tenth_of_a_second() -> None:
     count = 90_000
     file = io.BytesIO(hour(count))
-    started = time.perf_counter()
+    started = time.process_time()
     track = read_movie(file).tracks[0]
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     samples = track.samples
     assert samples is not None and samples.count == count
     assert samples.offsets[1] - samples.offsets[0] == samples.sizes[0]
@@ -278,7 +278,17 @@ def test_tracks_covers_flags_and_references(clip: Path, tmp_path: Path) -> None:
 
     path = changed(clip, tmp_path / "changed.mp4", change)
     found = read(path)
-    assert (found.covers, found.tracks[0].enabled, found.tracks[0].chapters) == (1, False, True)
+    # A reference alone makes no still picture of moving ones.
+    assert (found.covers, found.tracks[0].enabled, found.tracks[0].still) == (1, False, False)
+
+
+@pytest.mark.parametrize(("kind", "still"), [(b"jpeg", True), (b"avc1", False)])
+def test_chapter_pictures_are_still_only_by_their_coding_too(kind: bytes, still: bool) -> None:
+    pictures = full(b"stsd", struct.pack(">I", 1), visual(kind, 160, 90))
+    chapters = track([pictures, *ONE_SAMPLE[1:]], number=2)
+    referring = track(ONE_SAMPLE)
+    referring = box(b"trak", referring[8:], box(b"tref", box(b"chap", struct.pack(">I", 2))))
+    assert [each.still for each in read_movie(io.BytesIO(movie(referring, chapters))).tracks] == [False, still]
 
 
 def test_pictures_in_another_file_are_told(clip: Path, tmp_path: Path) -> None:
@@ -360,12 +370,12 @@ def test_flipped_and_cut_headers_raise_nothing_but_malformed(clip: Path, tmp_pat
             broken[at] = rng.choice((0, 0xFF, 0x7F, 0x80, broken[at] ^ 1 << rng.randrange(8)))
         if rng.random() < 0.1:
             del broken[rng.randrange(len(broken)) :]
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             read_movie(io.BytesIO(bytes(broken)), budget=Budget(samples=100_000))
         except Malformed:
             refused += 1
-        slowest = max(slowest, time.perf_counter() - started)
+        slowest = max(slowest, time.process_time() - started)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 50 < refused < 700
@@ -383,7 +393,7 @@ def test_absurd_numbers_cost_nothing() -> None:
         movie(box(b"trak", *[box(b"edts", full(b"elst", struct.pack(">I", 0xFFFF_FFFF)))])),
     ]
     for bomb in bombs:
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(Malformed):
             read_movie(io.BytesIO(bomb), budget=Budget(boxes=100_000, samples=1_000_000))
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
