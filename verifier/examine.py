@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -68,25 +68,53 @@ def examine(
         trust_source="none" if trust is None else "home" if trust == "home" else "file",
         track_chosen=track is not None,
     )
-    with ExitStack() as stack:
-        opened: Source | None = None
-        refused = ABSENT
-        try:
-            opened = None if source is None else stack.enter_context(open_source(source))
-        except ConfigInvalid:
-            raise
-        except VeriframeError as error:
-            refused = ("proof_damaged", f"the evidence cannot be read ({error})")
+    with opened(source) as evidence:
         verdicts = []
         for group in [paths] if as_one else [[path] for path in paths]:
             exhibits, footage, unusable = _read(group, track)
             if footage is None:
                 verdicts.append(_undetermined(exhibits, asked, *unusable))
-            elif opened is None:
-                verdicts.append(_undetermined(exhibits, asked, *refused))
             else:
-                verdicts.append(_judged(footage, exhibits, opened, trust, asked, progress))
+                verdicts.append(verdict_on(footage, exhibits, evidence, trust, asked, progress))
         return verdicts
+
+
+@contextmanager
+def opened(source: Path | str | None) -> Iterator[Source | Reason]:
+    """The evidence in a home or ledger, or the reason why there is none that can be read.
+
+    Raises:
+        ConfigInvalid: no home or ledger there.
+    """
+    with ExitStack() as stack:
+        evidence: Source | Reason = ABSENT
+        try:
+            if source is not None:
+                evidence = stack.enter_context(open_source(source))
+        except ConfigInvalid:
+            raise
+        except VeriframeError as error:
+            evidence = "proof_damaged", f"the evidence cannot be read ({error})"
+        yield evidence
+
+
+def verdict_on(
+    footage: Footage,
+    exhibits: Sequence[Exhibit],
+    evidence: Source | Reason,
+    trust: Trust | Literal["home"] | None,
+    asked: Asked,
+    progress: Progress | None = None,
+) -> Verdict:
+    """The verdict on pictures that have been read; whatever is wrong with the evidence ends in one."""
+    if isinstance(evidence, tuple):
+        return _undetermined(exhibits, asked, *evidence)
+    try:
+        believed = own_word(parse_genesis(evidence.genesis)) if trust == "home" else trust
+        court = Court(gather(evidence, footage, asked, believed, progress), believed)
+    except VeriframeError as error:
+        return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error})")
+    return judge(footage, exhibits, court, asked)
 
 
 def _read(paths: Sequence[Path], track: int | None) -> tuple[list[Exhibit], Footage | None, Reason]:
@@ -128,23 +156,6 @@ def _unusable(path: Path) -> Exhibit:
     except OSError as error:
         raise ConfigInvalid(f"the file cannot be read: {error.strerror}", where=str(path)) from error
     return Exhibit(name=path.name, sha256=digest.digest(), size_bytes=size)
-
-
-def _judged(
-    footage: Footage,
-    exhibits: Sequence[Exhibit],
-    source: Source,
-    trust: Trust | Literal["home"] | None,
-    asked: Asked,
-    progress: Progress | None,
-) -> Verdict:
-    try:
-        believed = own_word(parse_genesis(source.genesis)) if trust == "home" else trust
-        bundle = gather(source, footage, asked, believed, progress)
-        court = Court(bundle, believed)
-    except VeriframeError as error:
-        return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error})")
-    return judge(footage, exhibits, court, asked)
 
 
 def _undetermined(exhibits: Sequence[Exhibit], asked: Asked, code: str, reason: str) -> Verdict:
