@@ -150,7 +150,10 @@ def commits_per_second(path: Path, seconds: float = 2.0) -> float:
     return done / elapsed
 
 
-def anchored_per_second(ledger: EmbeddedLedger, blocks: list[SignedBlock], batch: int, threads: int = 1) -> float:
+def anchored_per_second(
+    ledger: EmbeddedLedger, blocks: list[SignedBlock], batch: int, threads: int = 1
+) -> tuple[float, float]:
+    """Blocks a second by the clock, and by the processor time they took."""
     arguments = [open_batch(blocks[first : first + batch]) for first in range(0, len(blocks), batch)]
     ledger.submit("anchor", arguments.pop(0))  # opens the chain
 
@@ -159,12 +162,13 @@ def anchored_per_second(ledger: EmbeddedLedger, blocks: list[SignedBlock], batch
             ledger.submit("anchor", argument)
 
     workers = [Thread(target=work, args=(arguments[each::threads],)) for each in range(threads)]
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return (len(blocks) - batch) / (time.perf_counter() - start)
+    count = len(blocks) - batch
+    return count / (time.perf_counter() - start), count / (time.process_time() - busy)
 
 
 def verifications_per_second(blocks: list[SignedBlock], verify: Callable[[bytes, bytes], bool]) -> float:
@@ -191,7 +195,7 @@ def role_check_us(ledger: EmbeddedLedger, rounds: int = 2000) -> float:
 def measure(folder: Path, count: int) -> dict[str, object]:
     town = Town(folder / "ledger.db")
     reference = commits_per_second(folder / "reference.db")
-    rates: dict[str, float] = {}
+    rates: dict[str, tuple[float, float]] = {}
     for number, batch in enumerate(BATCHES):
         blocks = town.blocks(min(count, max(2 * batch, count * batch // 500, 200)), chain=CHAIN + number)
         rates[f"batches of {batch}"] = anchored_per_second(town.ledger, blocks, batch)
@@ -206,14 +210,15 @@ def measure(folder: Path, count: int) -> dict[str, object]:
         raise SystemExit(f"the ledger does not check: {problems[0]}")
     report: dict[str, object] = {
         "measure": "P9",
-        "blocks_per_second": {name: round(rate) for name, rate in rates.items()},
+        "blocks_per_second": {name: round(rate) for name, (rate, _) in rates.items()},
+        "blocks_per_processor_second": {name: round(rate) for name, (_, rate) in rates.items()},
         "sqlite_commits_per_second": round(reference),
         "signature_checks_per_second": round(verify),
         "role_check_us": round(role_check_us(town.ledger), 1),
         "check_ledger_blocks_per_second": round(checked),
         "ledger_bytes_per_block": round((folder / "ledger.db").stat().st_size / anchored),
         "goal_blocks_per_second": GOAL,
-        "reached": rates["batches of 500"] >= GOAL,
+        "reached": rates["batches of 500"][0] >= GOAL,
     }
     town.ledger.close()
     return report
@@ -228,9 +233,10 @@ def main() -> None:
         report = measure(Path(folder), given.blocks)
     print(json.dumps(report, indent=2))
     if not given.json:
-        print(f"\n{'P9 embedded anchors':28} blocks/s")
+        print(f"\n{'P9 embedded anchors':28} blocks/s   a processor second")
+        by_processor = report["blocks_per_processor_second"]
         for name, rate in report["blocks_per_second"].items():  # type: ignore[attr-defined]
-            print(f"  {name:26} {rate:>8,}")
+            print(f"  {name:26} {rate:>8,}   {by_processor[name]:>8,}")  # type: ignore[index]
         print(f"  {'SQLite commits/s here':26} {report['sqlite_commits_per_second']:>8,}")
         print(f"  {'goal':26} {GOAL:>8,}  {'reached' if report['reached'] else 'NOT REACHED'}")
 
