@@ -16,7 +16,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from media.mp4 import RATE_ONE, Edit, Movie, MovieTrack
+from media.movie_header import RATE_ONE, Edit
+from media.mp4 import Movie, MovieTrack
 
 Ranges = tuple[tuple[int, int], ...]
 

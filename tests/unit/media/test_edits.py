@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.edits import Edited, apply_edits, edits_of
-from media.mp4 import RATE_ONE, Edit, read_movie
+from media.movie_header import RATE_ONE, Edit
+from media.mp4 import read_movie
 from media.scene import render_scene
 from tests.unit.media.surgery import changed, set_edits
 

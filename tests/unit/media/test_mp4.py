@@ -15,7 +15,8 @@ import pytest
 
 from evidence.errors import Malformed
 from media.boxes import Budget
-from media.mp4 import IDENTITY, Movie, MovieTrack, read_movie
+from media.movie_header import IDENTITY
+from media.mp4 import Movie, MovieTrack, read_movie
 from media.scene import render_scene
 from tests.unit.media.surgery import Box, add_to_entry, box, changed, full, put_together, take_apart
 
