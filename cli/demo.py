@@ -109,9 +109,7 @@ def _copy(stage: Stage, case: Case) -> tuple[Path, Edited]:
 
 
 def _copy_path(stage: Stage, case: Case) -> Path:
-    suffix = stage.suffix
-    if case.name == "repackage":
-        suffix = "ts" if suffix == "mp4" and stage.clips[0].suffix != ".ts" else "mkv"
+    suffix = stage.other_suffix if case.edit == "repackage" else stage.suffix
     return stage.folder / f"{case.name}.{suffix}"
 
 

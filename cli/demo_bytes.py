@@ -78,7 +78,8 @@ def hide_between(path: Path, start_s: float, end_s: float) -> None:
     offset = _first_media_time(trak)
     cuts = ((0.0, start_s), (end_s, length))
     entries = b"".join(
-        struct.pack(">IiHH", round((end - start) * movie_scale), offset + round(start * scale), 1, 0)
+        # Rounded down: rounded up, the first hidden picture would be shown for a moment.
+        struct.pack(">IiHH", int((end - start) * movie_scale), offset + round(start * scale), 1, 0)
         for start, end in cuts
     )
     edts = _box(b"edts", _box(b"elst", struct.pack(">II", 0, len(cuts)) + entries))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cli.demo_edits import Edited
-from verifier.model import Op, Operation, State
+from verifier.model import Op, Operation, Span, State
 from verifier.sentences import utc
 from verifier.verdict import Verdict
 
@@ -35,7 +35,9 @@ class Case:
 
 def told(verdict: Verdict) -> str:
     """What was found, in one line for the table."""
-    parts = [_operation(each) for each in verdict.script if each.op is not Op.SAME]
+    # `unknown` is told where some of the file matched; elsewhere the state says it of all of it.
+    dull = (Op.SAME,) if Op.SAME in _ops(verdict) else (Op.SAME, Op.UNKNOWN)
+    parts = [_operation(each) for each in verdict.script if each.op not in dull]
     parts += [_ranged(each.code, each.file) for each in verdict.findings if each.severity == "state"]
     parts += [_ranged(each.code, each.file) for each in verdict.findings if each.code == "affected"]
     if verdict.if_trusted is not None:
@@ -47,7 +49,8 @@ def told(verdict: Verdict) -> str:
 
 
 def _operation(each: Operation) -> str:
-    whose = each.file if each.file is not None else each.record
+    # By its place in the record where it has one: that is what was removed, moved or changed.
+    whose = each.record if each.record is not None else each.file
     text = _ranged(each.op.value, whose)
     if each.of is not None:
         text += f", camera {each.of.camera} from {utc(each.of.time_us[0])}"
@@ -73,28 +76,25 @@ def _excerpt(verdict: Verdict, _: Edited) -> Wrong:
 
 
 def _changed(verdict: Verdict, edited: Edited) -> Wrong:
-    if [each.file for each in verdict.script if each.op is Op.MODIFIED] != [edited.pictures]:
-        return f"the changed picture is {edited.pictures}"
-    assert edited.pictures is not None
-    followed = edited.pictures[1] + 1
+    if _files(verdict, Op.MODIFIED) != edited.ranges:
+        return f"the changed picture is {_ranges(edited)}"
+    followed = edited.ranges[-1][1] + 1
     affected = [each.file for each in verdict.findings if each.code == "affected" and each.file is not None]
     return None if affected and affected[0][0] == followed else "no affected range behind it"
 
 
 def _missing(verdict: Verdict, edited: Edited) -> Wrong:
-    missing = [each.record for each in verdict.script if each.op is Op.MISSING]
-    return None if missing == [edited.pictures] else f"removed were {edited.pictures}"
+    return None if _records(verdict, Op.MISSING) == edited.ranges else f"removed were {_ranges(edited)}"
 
 
 def _moved(verdict: Verdict, edited: Edited) -> Wrong:
-    moved = [each.record for each in verdict.script if each.op is Op.REORDERED]
-    return None if moved == [edited.pictures] else f"one part was moved: {edited.pictures}"
+    return None if _records(verdict, Op.REORDERED) == edited.ranges else f"one part was moved: {_ranges(edited)}"
 
 
 def _foreign(verdict: Verdict, edited: Edited) -> Wrong:
     foreign = [each for each in verdict.script if each.op is Op.FOREIGN]
-    if [each.file for each in foreign] != [edited.pictures]:
-        return f"foreign are {edited.pictures}"
+    if _files(verdict, Op.FOREIGN) != edited.ranges:
+        return f"foreign are {_ranges(edited)}"
     named = foreign[0].of is not None and foreign[0].of.camera == CAMERAS[1]
     return None if named else f"they come from {CAMERAS[1]}"
 
@@ -106,8 +106,8 @@ def _side(verdict: Verdict, _: Edited) -> Wrong:
 
 
 def _hidden(verdict: Verdict, edited: Edited) -> Wrong:
-    hidden = [each.file for each in verdict.findings if each.code == "hidden"]
-    return None if hidden == [edited.pictures] else f"hidden are {edited.pictures}"
+    hidden = tuple(each.file for each in verdict.findings if each.code == "hidden")
+    return None if hidden == edited.ranges else f"hidden are {_ranges(edited)}"
 
 
 def _nothing(verdict: Verdict, _: Edited) -> Wrong:
@@ -121,6 +121,18 @@ def _would_verify(verdict: Verdict, _: Edited) -> Wrong:
 
 def _ops(verdict: Verdict) -> list[Op]:
     return [each.op for each in verdict.script]
+
+
+def _files(verdict: Verdict, op: Op) -> tuple[Span | None, ...]:
+    return tuple(each.file for each in verdict.script if each.op is op)
+
+
+def _records(verdict: Verdict, op: Op) -> tuple[Span | None, ...]:
+    return tuple(each.record for each in verdict.script if each.op is op)
+
+
+def _ranges(edited: Edited) -> str:
+    return ", ".join(_ranged("", each).strip() for each in edited.ranges)
 
 
 CASES = (

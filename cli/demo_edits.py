@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.demo_bytes import changed, hide_between, with_film_grain, with_headers
-from cli.demo_packets import Clip, Coded, joined, read_clip, rescaled, write_clip
+from cli.demo_packets import Clip, joined, read_clip, rescaled, write_clip
 from evidence.errors import UnsupportedMedia
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """What an edit did, in positions of the original, so that a verdict can be held against it.
+    """What an edit did, so that a verdict can be held against it.
 
-    pictures: [first, last] in decode order of what was changed, removed, moved, hidden or put in place of.
+    ranges: [first, last] in decode order: of the original's pictures what was kept, changed, removed, moved or hidden;
+        of the copy's pictures what another clip's were put in.
     """
 
-    pictures: tuple[int, int] | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 def repackage(source: Path, target: Path, other: Path | None = None) -> Edited:
     """Put the same pictures into another container."""
     clip = read_clip(source)
-    write_clip(clip, _all(clip), target)
+    write_clip(clip, clip.packets, target)
     return Edited()
 
 
@@ -34,17 +35,17 @@ def excerpt(source: Path, target: Path, other: Path | None = None) -> Edited:
     first, end = _stretch(clip, clip.seconds / 3, clip.seconds / 3)
     end -= 1 if end - first > 1 else 0  # not at a key picture
     write_clip(clip, joined([clip.run(first, end)]), target)
-    return Edited(pictures=(first, end - 1))
+    return Edited(ranges=((first, end - 1),))
 
 
 def change_picture(source: Path, target: Path, other: Path | None = None) -> Edited:
     """Alter some coded bytes of one picture that others refer to."""
     clip = read_clip(source)
     at = min(clip.at(clip.seconds / 2, key=True) + 3, len(clip.packets) - 1)
-    packets = list(_all(clip))
+    packets = list(clip.packets)
     packets[at] = changed(packets[at])
     write_clip(clip, packets, target)
-    return Edited(pictures=(at, at))
+    return Edited(ranges=((at, at),))
 
 
 def remove(source: Path, target: Path, other: Path | None = None) -> Edited:
@@ -52,7 +53,7 @@ def remove(source: Path, target: Path, other: Path | None = None) -> Edited:
     clip = read_clip(source)
     first, end = _stretch(clip, clip.seconds * 0.4, 5.0)
     write_clip(clip, joined([clip.run(0, first), clip.run(end, len(clip.packets))]), target)
-    return Edited(pictures=(first, end - 1))
+    return Edited(ranges=((first, end - 1),))
 
 
 def swap(source: Path, target: Path, other: Path | None = None) -> Edited:
@@ -62,7 +63,9 @@ def swap(source: Path, target: Path, other: Path | None = None) -> Edited:
     end = _stretch(clip, float((clip.packets[middle].dts - clip.packets[0].dts) * clip.time_base), 4.0)[1]
     runs = [clip.run(0, first), clip.run(middle, end), clip.run(first, middle), clip.run(end, len(clip.packets))]
     write_clip(clip, joined(runs), target)
-    return Edited(pictures=(first, middle - 1))
+    # One of the two has moved: the shorter; of two equally long ones the one that now comes first.
+    moved = (first, middle - 1) if middle - first < end - middle else (middle, end - 1)
+    return Edited(ranges=(moved,))
 
 
 def splice(source: Path, target: Path, other: Path | None = None) -> Edited:
@@ -79,28 +82,26 @@ def splice(source: Path, target: Path, other: Path | None = None) -> Edited:
     if clip.extradata != foreign.extradata:  # else the headers fit both
         part, rest = with_headers(clip, part, of=foreign), with_headers(clip, rest, of=clip)
     write_clip(clip, joined([clip.run(0, first), part, rest]), target)
-    return Edited(pictures=(first, first + len(part.packets) - 1))
+    return Edited(ranges=((first, first + len(part.packets) - 1),))
 
 
 def film_grain(source: Path, target: Path, other: Path | None = None) -> Edited:
     """Add a message to every picture that makes players paint noise over it."""
     clip = read_clip(source)
     write_clip(clip, [with_film_grain(clip, packet) for packet in clip.packets], target)
-    return Edited(pictures=(0, len(clip.packets) - 1))
+    return Edited(ranges=((0, len(clip.packets) - 1),))
 
 
 def hide(source: Path, target: Path, other: Path | None = None) -> Edited:
     """Keep every picture in the file but tell players to skip four seconds."""
+    if target.suffix != ".mp4":
+        raise UnsupportedMedia("an edit list stands in an MP4 file", where=str(target), next_step="name it .mp4")
     clip = read_clip(source)
-    write_clip(clip, _all(clip), target)
+    write_clip(clip, clip.packets, target)
     first, end = _stretch(clip, clip.seconds * 0.5, 4.0)
-    start_pts = min(packet.pts for packet in clip.packets)
-    hide_between(
-        target,
-        float((clip.packets[first].pts - start_pts) * clip.time_base),
-        float((clip.packets[end].pts - start_pts) * clip.time_base),
-    )
-    return Edited(pictures=(first, end - 1))
+    origin, start, stop = min(p.pts for p in clip.packets), clip.packets[first].pts, clip.packets[end].pts
+    hide_between(target, float((start - origin) * clip.time_base), float((stop - origin) * clip.time_base))
+    return Edited(ranges=_runs([i for i, packet in enumerate(clip.packets) if start <= packet.pts < stop]))
 
 
 Edit = Callable[[Path, Path, Path | None], Edited]
@@ -118,8 +119,11 @@ EDITS: Mapping[str, Edit] = {
 """Every edit by the name it has on the command line."""
 
 
-def _all(clip: Clip) -> tuple[Coded, ...]:
-    return clip.packets
+def _runs(positions: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Ascending positions as [first, last] ranges without holes."""
+    starts = [p for i, p in enumerate(positions) if i == 0 or positions[i - 1] != p - 1]
+    ends = [p for i, p in enumerate(positions) if i == len(positions) - 1 or positions[i + 1] != p + 1]
+    return tuple(zip(starts, ends, strict=True))
 
 
 def _stretch(clip: Clip, start_s: float, length_s: float) -> tuple[int, int]:

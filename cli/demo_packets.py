@@ -109,12 +109,11 @@ def _decode_times(stated: Sequence[int | None], pts: Sequence[int]) -> list[int]
 
 
 def joined(runs: Iterable[Run]) -> tuple[Coded, ...]:
-    """One run after the other on one clock; each keeps its inner timing."""
+    """One run after the other on one clock that begins at 0 (AVI fills up what lies before); each keeps its timing."""
     packets: list[Coded] = []
-    at: int | None = None
+    at = 0
     for run in runs:
         start = run.packets[0].dts
-        at = start if at is None else at
         packets += [replace(p, pts=p.pts - start + at, dts=p.dts - start + at) for p in run.packets]
         at += run.span
     return tuple(packets)
@@ -151,4 +150,4 @@ def write_clip(clip: Clip, packets: Iterable[Coded], path: Path) -> None:
     except (av.FFmpegError, ValueError) as error:
         path.unlink(missing_ok=True)
         container = path.suffix.lstrip(".").upper()
-        raise UnsupportedMedia(f"{container} does not take this clip: {error}", where=str(clip.path)) from error
+        raise UnsupportedMedia(f"{container} does not take {clip.codec} pictures", where=str(clip.path)) from error

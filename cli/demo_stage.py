@@ -23,6 +23,7 @@ START = "2026-01-01T12:00:00Z"  # the same moment; the scenes' burned-in clocks 
 STEPS = 4
 _SECONDS, _RATE, _GOP = 30, 12, 12  # long enough for every edit, short enough for a minute on two cores
 _ENCODERS = {"h264": "libx264", "hevc": "libx265", "mpeg4": "mpeg4", "mjpeg": "mjpeg"}
+_IN_MP4 = ("h264", "hevc", "av1", "mpeg4")
 
 Told = Callable[[int, str], None]
 """Told the step that begins, 0 to STEPS - 1, and what it is."""
@@ -30,12 +31,13 @@ Told = Callable[[int, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """`clips` are those of the two cameras; `suffix` names a container that takes the first one's codec."""
+    """`clips` are those of the two cameras; `suffix` and `other_suffix` name containers that take the first's codec."""
 
     folder: Path
     clips: tuple[Path, Path]
     unknown: Path
     suffix: str
+    other_suffix: str
     trust: Trust
 
     @property
@@ -68,8 +70,12 @@ def set_stage(folder: Path, source: Path | None, told: Told) -> Stage:
     _record(folder / "forged", {CAMERAS[0]: first})
     trust = home_trust(genesis_of(open_home(folder / "home")), single_operator=True)
     (folder / "trust.json").write_bytes(trust.canonical())
-    suffix = "mp4" if codec in ("h264", "hevc") else "mkv"
-    return Stage(folder=folder, clips=(first, second), unknown=unknown, suffix=suffix, trust=trust)
+    suffix = "mp4" if codec in _IN_MP4 else first.suffix.lstrip(".").lower()
+    # Transport streams carry H.264 and H.265 unchanged, older codings not.
+    other = "ts" if codec in ("h264", "hevc") and first.suffix.lower() != ".ts" else "mkv"
+    return Stage(
+        folder=folder, clips=(first, second), unknown=unknown, suffix=suffix, other_suffix=other, trust=trust
+    )
 
 
 def _render(path: Path, *, title: str, seed: int, codec: str, seconds: float = _SECONDS) -> None:

@@ -31,5 +31,4 @@ def tamper(
         raise ConfigInvalid(f"there is no edit {edit!r}", next_step=f"one of {', '.join(EDITS)}")
     refuse_overwrite(target, force=force)
     done = EDITS[edit](source, target, other)
-    where = "" if done.pictures is None else f"  pictures {done.pictures[0]} to {done.pictures[1]} of {source.name}"
-    result(f"{target}{where}")
+    result(f"{target}", *(f"pictures {first} to {last}" for first, last in done.ranges))
