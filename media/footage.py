@@ -8,9 +8,20 @@ columns and is never mixed into them.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evidence.records import Display
+
+# The notes of a scan; what the container wants shown and no `Display` can express stands in `media.display.ODD_NOTES`.
+NOTES: Mapping[str, str] = {
+    "damaged_header": "the decoder's header in the container cannot be read",
+    "damaged_packet": "a packet's bytes do not add up to whole units",
+    "linked_segments": "a Matroska file that continues another one",
+    "several_video_tracks": "more than one enabled picture track, of which the first was read",
+    "start_code_inside": "a start code stands inside a length-prefixed unit, and was split at as players do",
+    "truncated": "the file ends before all that it announces",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +74,7 @@ class Footage:
         edits_retimed: the edits repeat, reorder, stretch, pause or delay pictures.
         display: what the container states over what the stream states; `display_stated` names the fields that the
             container states.
-        notes: what was odd, from a closed list in `docs/formats`.
+        notes: what was odd, from `NOTES` and `media.display.ODD_NOTES`.
     """
 
     name: str

@@ -24,7 +24,9 @@ from media.mpeg4 import stream_says
 from media.samples import Plain, plain_track, read_units
 
 _CODECS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "mp4v": "mpeg4"}
-_PACKET_SIZES = (188, 192, 204)  # of MPEG-TS, alone, with time stamp, with error correction
+# Packets of MPEG-TS alone, behind a time stamp, and with error correction: size, and where the sync byte stands.
+_STREAM_PACKETS = ((188, 0), (192, 4), (204, 0))
+_SYNC = 0x47
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,10 +93,21 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
         if is_avi(head):
             with open(path, "rb") as file:
                 stated = stated_by_avi(file, next(each.index for each in found.tracks if each.examined))
-    if found.container == "mpegts" and all(size_bytes % size for size in _PACKET_SIZES):
+    if found.container == "mpegts" and _ends_within_packet(path):
         found.columns.cut.append(found.columns.begun - 1)
         notes.add("truncated")
     return _footage(found, stated, edited, notes, size_bytes)
+
+
+def _ends_within_packet(path: str) -> bool:
+    """Tell whether an MPEG-TS file ends in the middle of a packet, so that its last picture is cut."""
+    longest = 2 * max(size for size, _ in _STREAM_PACKETS)
+    with open(path, "rb") as file:
+        file.seek(-min(longest, os.path.getsize(path)), os.SEEK_END)
+        tail = file.read()
+    return not any(
+        len(tail) >= 2 * size and tail[sync - size] == tail[sync - 2 * size] == _SYNC for size, sync in _STREAM_PACKETS
+    )
 
 
 def _choose(candidates: list[tuple[int, bool]], track: int | None, notes: set[str]) -> int:

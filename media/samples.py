@@ -20,7 +20,7 @@ from media.columns import Columns
 from media.frames import FrameReader, Message, frame
 from media.mp4 import MovieTrack
 from media.nal import START_CODE
-from media.readers import H264Reader, H265Reader, Reader
+from media.nal_readers import H264Reader, H265Reader, NalReader
 from media.sample_tables import Samples
 
 _CODECS = {"avc1": ("h264", "avcC"), "avc3": ("h264", "avcC"), "hvc1": ("hevc", "hvcC"), "hev1": ("hevc", "hvcC")}
@@ -55,7 +55,7 @@ def plain_track(path: str, size_bytes: int, track: MovieTrack) -> Plain | None:
     return Plain(path=path, size_bytes=size_bytes, codec=codec, header=header, samples=samples)
 
 
-def read_units(plain: Plain, *, processes: int) -> tuple[Columns, Reader]:
+def read_units(plain: Plain, *, processes: int) -> tuple[Columns, NalReader]:
     """Read every unit of the track; the reader tells what the stream says about itself.
 
     Raises:

@@ -12,7 +12,7 @@ from media.columns import Columns
 from media.footage import Side
 from media.h264 import StreamFormat
 from media.packets import Packet
-from media.readers import Av1Reader, H264Reader, H265Reader, PacketReader, Reader
+from media.readers import reader_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class UnitAssembler:
 
     def __init__(self, codec: str, header: bytes, *, annex_b: bool = False) -> None:
         self.columns = Columns()
-        self._reader = _reader(codec, self.columns, annex_b=annex_b)
+        self._reader = reader_for(codec, self.columns, annex_b=annex_b)
         self._reader.header(header)
         self._units_given = self._sides_given = self._headers_given = 0
 
@@ -110,13 +110,3 @@ class UnitAssembler:
             )
         self._units_given = columns.complete
         return units
-
-
-def _reader(codec: str, columns: Columns, *, annex_b: bool) -> Reader:
-    if codec == "h264":
-        return H264Reader(columns, annex_b=annex_b)
-    if codec == "hevc":
-        return H265Reader(columns, annex_b=annex_b)
-    if codec == "av1":
-        return Av1Reader(columns)
-    return PacketReader(columns, bound_header=codec == "mpeg4")
