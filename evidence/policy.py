@@ -95,8 +95,9 @@ def parse_policy(data: bytes) -> Policy:
 def sample_shortfall(policy: Policy, record: SegmentRecord, offsets_us: Sequence[int]) -> int:
     """How many samples `record` lacks of what `policy` promises, 0 where it is kept.
 
-    Pictures that the recorder says it could not decode (`undecoded` notes) excuse as many samples, and a segment never
-    owes more samples than it has pictures.
+    Time is cut into slots of one minimum interval, counted from the first unit; a segment owes at most one sample for
+    every slot that holds a picture, so pauses between pictures owe none. Pictures that the recorder says it could not
+    decode (`undecoded` notes) excuse as many samples.
 
     Args:
         offsets_us: presentation offsets of the segment's units.
@@ -104,6 +105,7 @@ def sample_shortfall(policy: Policy, record: SegmentRecord, offsets_us: Sequence
     if policy.minimum_per_s == 0 or not offsets_us:
         return 0
     span_us = max(offsets_us) - min(offsets_us)
-    promised = min(span_us * policy.minimum_per_s // 1_000_000, record.units.count)
+    slots = {offset * policy.minimum_per_s // 1_000_000 for offset in offsets_us if offset >= 0}
+    promised = min(span_us * policy.minimum_per_s // 1_000_000, len(slots))
     undecoded = sum(note.count for note in record.notes if note.cause == "undecoded")
     return max(0, promised - undecoded - record.samples.count)

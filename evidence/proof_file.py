@@ -11,6 +11,7 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from evidence import leaves
 from evidence.blocks import SignedBlock, block_of, parse_signed_block
@@ -55,7 +56,7 @@ def write_proof_file(proof: ProofFile) -> bytes:
     """
     sections = [(RECORD, proof.record.canonical()), (BLOCK, proof.signed.canonical())]
     if isinstance(proof.record, SegmentRecord):
-        offsets = array("q", proof.offsets_us)
+        offsets = _differences(proof.offsets_us)
         if sys.byteorder == "little":
             offsets.byteswap()
         sides = b"".join(unit.to_bytes(4, "big") + digest for unit, digest in proof.sides)
@@ -89,10 +90,7 @@ def parse_proof_file(data: bytes) -> ProofFile:
             raise Malformed("proof file: a segment has leaves, a gap has none")
         return ProofFile(record=record, signed=signed)
     count = record.units.count
-    offsets = array("q")
-    offsets.frombytes(_inflate(sections[OFFSETS], count * 8, "offsets"))
-    if sys.byteorder == "little":
-        offsets.byteswap()
+    offsets = _sums(_inflate(sections[OFFSETS], count * 8, "offsets"))
     side_bytes = _inflate(sections[SIDES], record.side.count * SIDE_BYTES, "side messages")
     if len(sections[CODED]) != count * DIGEST_BYTES:
         raise Malformed("proof file: digests do not fit the record's count of pictures")
@@ -127,6 +125,25 @@ def _sections(data: bytes) -> dict[int, bytes]:
         at += size
         last = kind
     return sections
+
+
+def _differences(offsets_us: Sequence[int]) -> array[int]:
+    """Offsets as each one's difference to the one before: a steady rate compresses to next to nothing."""
+    try:
+        return array("q", (later - earlier for earlier, later in pairwise((0, *offsets_us))))
+    except OverflowError as error:
+        raise Malformed("proof file: an offset does not fit 64 bits") from error
+
+
+def _sums(data: bytes) -> array[int]:
+    differences = array("q")
+    differences.frombytes(data)
+    if sys.byteorder == "little":
+        differences.byteswap()
+    try:
+        return array("q", accumulate(differences))
+    except OverflowError as error:
+        raise Malformed("proof file: an offset does not fit 64 bits") from error
 
 
 def _inflate(data: bytes, expected: int, what: str) -> bytes:
