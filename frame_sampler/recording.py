@@ -26,6 +26,7 @@ from frame_sampler.keeping import Keeper, recipients_of
 from frame_sampler.pieces import Plan
 from frame_sampler.sealing import Columns, Moments, Recorder, seal_segment
 from media.child import Limits, run
+from media.display import ODD_NOTES
 from media.footage import Footage, offsets_us
 from media.frames import Message
 from sdk.home import Home
@@ -111,9 +112,12 @@ class Recording:
         self._spool, self._now, self._progress = spool, now, progress
         self.state = self._before = state
         self._offsets = footage.offsets_us()
+        # What no `display` can say of the original must not condemn its copies.
+        odd = sorted(ODD_NOTES.intersection(footage.notes))
         self._recorder = Recorder(
             camera=enrolled.entry, signer=enrolled.signer, policy=enrolled.policy, tap="import", clock="import",
-            boot=boot_id(), software=f"veriframe {VERSION}", decoder="", extra={"file": footage.sha256.hex()},
+            boot=boot_id(), software=f"veriframe {VERSION}", decoder="",
+            extra={"file": footage.sha256.hex()} | ({"display_notes": odd} if odd else {}),
         )  # fmt: skip
         self._beacon = enrolled.beacon
         self._rung = _Rung()

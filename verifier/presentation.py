@@ -16,6 +16,8 @@ from verifier.script import Script
 
 __all__ = ["display_findings", "left_out", "track_findings"]
 
+# Codings whose headers state the size of the picture: it is bound with them, and may change within a stream.
+SIZED = frozenset({"h264", "hevc", "av1"})
 LISTED = {"rotate": "rotation or mirroring", "sar": "aspect", "crop": "crop", "colour": "colour"}
 
 
@@ -23,6 +25,7 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
     """Compare how the container wants the pictures shown with the records that the file's pictures stand in."""
     compared: dict[tuple[Display, tuple[str, ...]], Comparison] = {}
     spans: dict[tuple[Display, tuple[str, ...]], Span] = {}
+    sizes: dict[tuple[Display, tuple[str, ...]], set[Span]] = {}
     for first, last, segment in _segments(script):
         if segment.display is None:
             continue
@@ -37,6 +40,7 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
                 notes=footage.notes,
                 recorded_notes=segment.odd,
             )
+        sizes.setdefault(key, set()).add((segment.width, segment.height))
         spans[key] = spans.get(key, (first, last))[0], last
     for key, span in spans.items():
         found = compared[key]
@@ -45,8 +49,16 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
                 listed = ", ".join(LISTED.get(name, name.replace("_", " ")) for name in names)
                 how = "other than recorded and coded" if code == "display_changed" else "no longer stated as recorded"
                 yield Finding.of(code, f"The file shows its pictures with {listed} {how}.", file=span)
+        if _resized(footage, sizes[key]):
+            text = f"The file shows its pictures at {footage.width}x{footage.height}, other than recorded."
+            yield Finding.of("display_changed", text, file=span)
         if found.full_range and not found.changed:
             yield Finding.of("display_dropped", "The file states another colour range than was recorded.", file=span)
+
+
+def _resized(footage: Footage, recorded: set[Span]) -> bool:
+    """Tell whether pictures whose size only the container states are shown at another one."""
+    return footage.codec not in SIZED and (footage.width, footage.height) not in recorded
 
 
 def _segments(script: Script) -> Iterator[tuple[int, int, RecordedSegment]]:

@@ -99,6 +99,7 @@ class RecordedSegment:
             headers=tuple((header.at, header.sha256) for header in record.headers),
             sides=tuple(sides), display=record.display, width=record.width, height=record.height,
             source_us=record.units.source_us, connection=record.connection, codec=record.codec,
+            odd=_odd(record),
         )  # fmt: skip
 
     @classmethod
@@ -109,6 +110,11 @@ class RecordedSegment:
             start_us=record.start_us, end_us=record.end_us, first=record.first_unit, offsets=array("q"),
             connection=record.connection, cause=record.cause,
         )  # fmt: skip
+
+
+def _odd(record: SegmentRecord) -> tuple[str, ...]:
+    noted = record.extra.get("display_notes")
+    return tuple(note for note in noted if isinstance(note, str)) if isinstance(noted, list) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,25 @@
+"""What only the original's container said about showing its pictures is compared with what the record kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.verifier.clips import Clip, scene, verify
+from verifier.model import State
+from verifier.recorded import Recorded
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return scene("IPPP IPPP IPPP").recorded()
+
+
+def test_a_size_that_only_the_container_states_must_be_the_recorded_one(clip: Clip) -> None:
+    (record,) = clip.records
+    sized = [replace(segment, width=64, height=48) for segment in record.segments]
+    known = replace(clip, records=(Recorded.of(sized),))
+    assert verify(known.container(codec="msmpeg4v3")).state is State.VERIFIED
+    assert verify(known.container(codec="msmpeg4v3", height=96)).state is State.ALTERED
+    assert verify(known.container(codec="h264", height=96)).state is State.VERIFIED
