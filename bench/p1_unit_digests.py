@@ -42,7 +42,7 @@ def decoder_header() -> bytes:
     return bytes(context.extradata or b"")
 
 
-def slices(count: int, header_free: int = 64) -> Iterator[tuple[bool, bytes]]:
+def slices(count: int) -> Iterator[tuple[bool, bytes]]:
     """Length-prefixed pictures of one slice each, every one different, without a start code inside."""
     source = random.Random(1)
     pool = source.randbytes(8 << 20).replace(b"\x00", b"\x01")
@@ -109,8 +109,8 @@ def movie_header(sizes: list[int], keys: list[int], offsets: list[int]) -> bytes
         full_box(b"hdlr", struct.pack(">I4s12xB", 0, b"vide", 0)),
         box(b"minf", box(b"vmhd", struct.pack(">I8x", 1)), box(b"dinf", reference), tables),
     )
-    track_header = struct.pack(">IIIII8xhhhh", 7, 0, 0, 1, 0, 0, 0, 0, 0)[:4]
-    track_header += struct.pack(">IIIII8xhhhh", 0, 0, 1, 0, count, 0, 0, 0, 0) + matrix
+    # Flags 7: enabled, in the movie, in the preview.
+    track_header = struct.pack(">IIIIII8x8x", 7, 0, 0, 1, 0, count) + matrix
     track_header += struct.pack(">II", 1920 << 16, 1080 << 16)
     movie = struct.pack(">IIIIIH10x", 0, 0, RATE, count, 1 << 16, 256) + matrix + struct.pack(">24xI", 2)
     return box(b"moov", full_box(b"mvhd", movie), box(b"trak", box(b"tkhd", track_header), media))

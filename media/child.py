@@ -102,6 +102,8 @@ def _start(send: int) -> subprocess.Popen[bytes]:
     path = json.dumps([own, *(entry for entry in sys.path if os.path.isabs(entry))])
     return subprocess.Popen(
         [sys.executable, "-I", "-c", _BOOT, str(send), path],
+        # One thread: a pool of NumPy's would take address space for nothing and make forking unsafe.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

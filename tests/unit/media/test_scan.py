@@ -20,10 +20,13 @@ from hypothesis import strategies as st
 from evidence.errors import ConfigInvalid, Malformed, UnsupportedMedia, VeriframeError
 from media import samples
 from media.child import Limits
-from media.footage import Footage, offsets_us
+from media.display import ODD_NOTES
+from media.footage import NOTES, Footage, offsets_us
 from media.footage_reader import read_footage
 from media.scan import pack, scan
 
+# Later versions of Python warn of every fork beside threads; the scan's own process has but one.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 QUIET = ("-v", "error", "-nostdin", "-y")
 
 
@@ -246,6 +249,38 @@ def test_a_cut_fast_start_movie_has_a_cut_picture(scene: Callable[..., Path], tm
     assert found.coded[:-32] == whole.coded[: len(found.coded) - 32]
     by_packets = read_footage(str(cut), tables=False)
     assert (by_packets.coded, by_packets.cut) == (found.coded, found.cut)
+
+
+@pytest.mark.needs("ffmpeg")
+@pytest.mark.parametrize("suffix", ["ts", "mkv", "avi", "h264"])
+@pytest.mark.parametrize("share", [0.3, 0.71])
+def test_files_cut_off_by_the_byte_keep_every_whole_picture(
+    footage: Path, tmp_path: Path, suffix: str, share: float
+) -> None:
+    source = footage / "variants" / "pattern-sd-grey-bar.mp4"
+    original, whole, cut = read_footage(str(source)), tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}"
+    ffmpeg("-i", source, "-map", "0:v:0", "-c", "copy", whole)
+    data = whole.read_bytes()
+    cut.write_bytes(data[: int(len(data) * share)])
+    found = read_footage(str(cut))
+    same = [found.unit_digest(index) == original.unit_digest(index) for index in range(found.count)]
+    assert all(same[:-1])
+    # A raw stream does not say how long its last picture should be.
+    assert same[-1] or found.cut == (found.count - 1,) or suffix == "h264"
+    assert set(found.notes) <= NOTES.keys() | ODD_NOTES
+
+
+@pytest.mark.needs("ffmpeg")
+def test_a_stream_cut_at_its_front_lacks_sets_but_is_not_cut_at_its_end(footage: Path, tmp_path: Path) -> None:
+    source, whole, cut = footage / "variants" / "pattern-sd-grey-bar.mp4", tmp_path / "whole.ts", tmp_path / "cut.ts"
+    original = read_footage(str(source))
+    ffmpeg("-i", source, "-map", "0:v:0", "-c", "copy", whole)
+    cut.write_bytes(whole.read_bytes()[94_265:])
+    found = read_footage(str(cut))
+    assert found.coded in original.coded
+    assert found.headers[0] == (0, None)
+    assert found.headers[1] == (found.keys.index(1), original.headers[0][1])
+    assert (found.cut, found.notes) == ((), ())
 
 
 def test_several_files_at_once_from_threads(scene: Callable[..., Path]) -> None:
