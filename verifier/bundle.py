@@ -26,6 +26,7 @@ class Bundle:
         leaf_lists: canonical leaf lists of sealed batches (JSON arrays of blocks), by ledger key of the batch.
         sealed: for slots anchored in a sealed batch, the batch's ledger key; a hint that is checked.
         headers: ledger blocks by height that lead from anchors to checkpoints that the examiner saw earlier.
+        searched: there was a store in which proof of the file could be looked for.
         height: of the newest ledger block at hand, None for an empty ledger.
     """
 
@@ -37,6 +38,7 @@ class Bundle:
     leaf_lists: Mapping[str, bytes] = field(default_factory=dict)
     sealed: Mapping[SlotName, str] = field(default_factory=dict)
     headers: Mapping[int, LedgerBlock] = field(default_factory=dict)
+    searched: bool = True
     height: int | None = None
 
     def slots(self, camera: str, chain: int) -> list[int]:

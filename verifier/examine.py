@@ -94,7 +94,7 @@ def opened(source: Path | str | None) -> Iterator[Source | Reason]:
         except ConfigInvalid:
             raise
         except VeriframeError as error:
-            evidence = "proof_damaged", f"the evidence cannot be read ({error})"
+            evidence = "proof_damaged", f"the evidence cannot be read ({error.detail})"
         yield evidence
 
 
@@ -113,7 +113,7 @@ def verdict_on(
         believed = own_word(parse_genesis(evidence.genesis)) if trust == "home" else trust
         court = Court(gather(evidence, footage, asked, believed, progress), believed)
     except VeriframeError as error:
-        return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error})")
+        return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error.detail})")
     return judge(footage, exhibits, court, asked)
 
 

@@ -47,6 +47,10 @@ class HomeSource:
     def height(self) -> int:
         return self.reader.height
 
+    @property
+    def has_store(self) -> bool:
+        return self.store is not None
+
     def proof(self, slot: SlotName) -> bytes | None:
         if self.store is not None:
             try:
@@ -120,6 +124,10 @@ def open_source(where: Path | str) -> Iterator[HomeSource]:
             return
         home = open_home(where, writing=False)
         copy = stack.enter_context(snapshot(home))
+        if not copy.ledger.exists():
+            raise Malformed(
+                "the home has lost its ledger", where=str(home.ledger), next_step="restore it from a back-up"
+            )
         reader = stack.enter_context(read_ledger(f"sqlite:///{copy.ledger}"))
         yield HomeSource(
             reader=reader,

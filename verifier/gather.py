@@ -42,6 +42,11 @@ class Source(Protocol):
     @property
     def height(self) -> int: ...
 
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a place in which proof could be; a ledger alone has none."""
+        ...
+
     def proof(self, slot: SlotName) -> bytes | None:
         """The slot's proof file, None where there is none. Raises ObjectCorrupt where it cannot be read."""
         ...
@@ -267,6 +272,7 @@ class _Gathering:
             leaf_lists=leaf_lists,
             sealed=sealed,
             headers=self._headers(trust, positions),
+            searched=self.source.has_store,
             height=self.source.height,
         )
 

@@ -70,7 +70,8 @@ def join(footages: Sequence[Footage]) -> Footage:
         preroll=tuple(preroll),
         edits_retimed=any(footage.edits_retimed for footage in footages),
         display_stated=frozenset().union(*(footage.display_stated for footage in footages)),
-        tracks=tuple(track for footage in footages for track in footage.tracks),
+        # Chunks have the same tracks each; those of the file with most stand for all.
+        tracks=max((footage.tracks for footage in footages), key=len),
         notes=tuple(dict.fromkeys(note for footage in footages for note in footage.notes)),
     )
 

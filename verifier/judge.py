@@ -87,6 +87,10 @@ class _Trial:
         if script.unplaceable:
             reason = "its pictures repeat so that no one place in the record can be told"
             return self._without_match(State.UNDETERMINED, sentences.undetermined([reason]), "ambiguous_time")
+        if not self.court.bundle.searched:
+            finding = Finding.of("proof_absent", "A ledger alone holds no proof of pictures; name the home instead.")
+            sentence = sentences.undetermined(["a ledger alone holds no proof of pictures"])
+            return self._without_match(State.UNDETERMINED, sentence, "proof_absent", (finding,))
         unusable = [] if script.matched else self.court.unusable(self.footage.coded, assume=self.assume)
         if unusable:
             return self._not_usable(unusable[-1].judgement)
@@ -160,7 +164,8 @@ class _Trial:
         examined = examine_script(script, self.footage, asked_us=asked_us, track_chosen=self.asked.track_chosen)
         interval = interval_of(script, self.footage, asked_us=asked_us)
         span_us = None if interval is None else interval.span_us
-        findings = (*examined.findings, *self._checks(own, span_us, in_use))
+        beside = any(operation.cause == "record_missing" for operation in script.operations)
+        findings = (*examined.findings, *self._checks(own, span_us, in_use), *self._beside(in_use, 1 if beside else 0))
         state = state_of(script.operations, findings)
         anchors = [judged.anchor for judged in in_use if judged.anchor is not None]
         anchored_by_us, source = latest_anchoring(anchors)
@@ -223,7 +228,6 @@ class _Trial:
             if (each := record_of(judged)) is not None
         ):
             yield Finding.of("ip_differs", "The camera's address in the records is not the one it was approved with.")
-        yield from self._between(in_use)
 
     def _headers(self) -> dict[int, bytes]:
         found = {height: block.digest for height, block in self.court.bundle.headers.items()}
@@ -233,21 +237,26 @@ class _Trial:
         }
         return found
 
-    def _between(self, in_use: Sequence[Judged]) -> Iterable[Finding]:
-        """Records between those in use that stand on the ledger or in the store, and cannot be used."""
+    def _beside(self, in_use: Sequence[Judged], reach: int) -> Iterable[Finding]:
+        """Records between those in use that stand on the ledger or in the store, and cannot be used.
+
+        Args:
+            reach: how many records before the first and behind the last are concerned as well.
+        """
         used = {judged.slot for judged in in_use}
         reasons: dict[str, list[int]] = {}
         for camera, chain in sorted({slot[:2] for slot in used}):
             sequences = [slot[2] for slot in used if slot[:2] == (camera, chain)]
-            for sequence in range(min(sequences), max(sequences)):
+            for sequence in range(max(0, min(sequences) - reach), max(sequences) + reach + 1):
                 slot = (camera, chain, sequence)
                 judged = self.court.judged.get(slot)
-                if slot not in used and (judged is not None or slot in self.court.bundle.lacking):
+                sound = judged is not None and self.court.usable(judged, assume=self.assume)
+                if slot not in used and not sound and (judged is not None or slot in self.court.bundle.lacking):
                     reason = self.court.bundle.lacking[slot] if judged is None else judged.judgement.text
                     reasons.setdefault(reason, []).append(sequence)
         for reason, sequences in reasons.items():
             many = f"records {sequences[0]} to {sequences[-1]}" if len(sequences) > 1 else f"record {sequences[0]}"
-            yield Finding.of("proof_damaged", f"Of {many} within the interval nothing can be used: {reason}.")
+            yield Finding.of("proof_damaged", f"Nothing can be used of {many}: {reason}.")
 
     def _anchor_facts(self, in_use: Iterable[Judged]) -> tuple[AnchorFact, ...]:
         groups: dict[tuple[str, int, str], list[Judged]] = {}
