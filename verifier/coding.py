@@ -24,11 +24,17 @@ ENTRY, LEADING = 1, 2
 
 
 def header_units(script: Script, footage: Footage) -> tuple[list[int], list[int]]:
-    """Return the units decoded by other parameter sets than recorded, and those whose sets file or record lacks."""
+    """Return the units decoded by other parameter sets than recorded, and those whose sets file or record lacks.
+
+    A file cut out of a stream may lack sets until the next entry brings them; sets that are lacking behind an entry
+    that had its own were taken out.
+    """
+    entered = False
     contexts: dict[int, list[bytes | None]] = {}
     changed: list[int] = []
     lacking: list[int] = []
     for unit, context in enumerate(_spread(footage.headers, footage.count)):
+        entered |= context is not None and footage.clean[unit] == ENTRY
         if script.ops[unit] not in EQUAL:
             continue
         index, position = script.source[unit]
@@ -36,7 +42,9 @@ def header_units(script: Script, footage: Footage) -> tuple[list[int], list[int]
             contexts[index] = _contexts(script.sources[index])
         recorded = contexts[index][position]
         if context is None or recorded is None:
-            if context is not recorded:
+            if context is None and recorded is not None and entered:
+                changed.append(unit)
+            elif context is not recorded:
                 lacking.append(unit)
         elif context != recorded:
             changed.append(unit)

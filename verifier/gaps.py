@@ -8,6 +8,9 @@ from verifier.order import common_subsequence
 
 __all__ = ["align_gaps", "grow"]
 
+EDGE_PICTURES = 16
+"""How many more pictures than half as many again as the file has beyond its last match are looked at in the record."""
+
 
 def grow(ids: Sequence[int], recorded: Sequence[int], place: list[int]) -> None:
     """Extend placed runs over equal digests: forward first, so that the first of two showings is the recorded one.
@@ -43,22 +46,23 @@ def align_gaps(
         place: positions, ascending where not -1; filled in place.
         closed: units that are told already.
         taken: positions that are told already; filled in place.
-        bounds: first position that the file may begin with, and the one behind the last that it may end with, where
-            that is known.
+        bounds: first position that the file can begin with, and the one behind the last that it can end with, where
+            the record or what was asked for ends.
     """
     for before, behind in list(_gaps(place)):
         units = [unit for unit in range(before + 1, behind) if not closed[unit]]
         if not units:
             continue
-        low = place[before] + 1 if before >= 0 else bounds[0]
-        high = place[behind] if behind < len(place) else bounds[1]
-        free = [] if low is None or high is None else [at for at in range(low, high) if not taken[at]]
-        if (before >= 0 and behind < len(place)) or len(free) == len(units):
-            pairs = _between(ids, recorded, units, free)
-        elif before < 0:
-            pairs = _beside(ids, recorded, units[::-1], behind, place[behind], -1)
+        reach = len(units) + len(units) // 2 + EDGE_PICTURES
+        low = place[before] + 1 if before >= 0 else max(bounds[0] or 0, place[behind] - reach)
+        high = place[behind] if behind < len(place) else min(bounds[1] or len(recorded), place[before] + 1 + reach)
+        free = [at for at in range(low, high) if not taken[at]]
+        if before < 0:
+            pairs = _beside(ids, recorded, units[::-1], free[::-1], behind, place[behind])
+        elif behind == len(place):
+            pairs = _beside(ids, recorded, units, free, before, place[before])
         else:
-            pairs = _beside(ids, recorded, units, before, place[before], 1)
+            pairs = _between(ids, recorded, units, free)
         for unit, position in pairs:
             if not taken[position]:
                 place[unit] = position
@@ -90,17 +94,26 @@ def _between(
 
 
 def _beside(
-    ids: Sequence[int], recorded: Sequence[int], units: Sequence[int], anchor: int, position: int, step: int
+    ids: Sequence[int],
+    recorded: Sequence[int],
+    units: Sequence[int],
+    positions: Sequence[int],
+    anchor: int,
+    position: int,
 ) -> list[tuple[int, int]]:
-    """Go on beyond the first or last placed unit at the same distance, as far as half of the pictures agree."""
-    agreed: list[tuple[int, int]] = []
+    """Pair equal pictures beyond the first or last placed unit (`anchor`, at `position`), from there outwards.
+
+    What stands at the end of a file may as well be of another origin, so at least half of the pictures must agree.
+    """
+    pairs = _between(ids, recorded, units, positions)
+    straight: list[tuple[int, int]] = []
     reach = 0
     for unit in units:
         other = position + unit - anchor
         if not 0 <= other < len(recorded):
             break
         if ids[unit] == recorded[other]:
-            agreed.append((unit, other))
-            if 2 * len(agreed) >= step * (unit - anchor):
-                reach = len(agreed)
-    return agreed[:reach]
+            straight.append((unit, other))
+            if 2 * len(straight) >= abs(unit - anchor):
+                reach = len(straight)
+    return pairs if len(pairs) > reach and 2 * len(pairs) >= len(units) else straight[:reach]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from evidence.digests import DIGEST_BYTES
 from verifier.recorded import Recorded
@@ -13,6 +14,9 @@ __all__ = ["ABSENT", "REPEATED", "FileDigests", "Lookup"]
 
 ABSENT = -1
 REPEATED = -2
+
+MOST_OVERLAP = 1_000
+"""Pictures that two chunks are taken to share at most: two seconds of the fastest cameras, and ample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,13 @@ class Lookup:
 
     ids: the file's number per recorded picture, ABSENT where the file has none such.
     unique: per number its only position in the record; ABSENT, or REPEATED where it stands there several times.
+    shadowed: positions whose picture stands at the end of the chain before already.
     """
 
     record: Recorded
     ids: list[int]
     unique: list[int]
+    shadowed: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, record: Recorded, digests: FileDigests) -> Lookup:
@@ -58,25 +64,25 @@ class Lookup:
         return cls(record, ids, unique)
 
     @classmethod
-    def join(cls, lookups: Sequence[Lookup], priority: Sequence[int]) -> Lookup:
-        """Put chains of one camera one behind the other.
+    def join(cls, lookups: Sequence[Lookup]) -> Lookup:
+        """Put chains of one camera one behind the other, in the order of time.
 
-        A digest that stands in several chains counts as standing in the first of `priority` (indices into `lookups`)
-        alone, so that one clip recorded twice does not make all of its pictures repeated ones.
+        Where the end of one was recorded again at the begin of the next (chunks that overlap), the second copy of these
+        pictures is shadowed: nothing is expected of it.
         """
         if len(lookups) == 1:
             return lookups[0]
-        bases, base = [], 0
-        for lookup in lookups:
-            bases.append(base)
-            base += len(lookup.ids)
+        ids = [digest for lookup in lookups for digest in lookup.ids]
+        shadowed: set[int] = set()
+        base = 0
+        for before, behind in pairwise(lookups):
+            base += len(before.ids)
+            shadowed.update(range(base, base + _overlap(before, behind)))
         unique = [ABSENT] * len(lookups[0].unique)
-        for index in priority:
-            for digest, position in enumerate(lookups[index].unique):
-                if position != ABSENT and unique[digest] == ABSENT:
-                    unique[digest] = REPEATED if position == REPEATED else bases[index] + position
-        record = Recorded.join([lookup.record for lookup in lookups])
-        return cls(record, [digest for lookup in lookups for digest in lookup.ids], unique)
+        for position, digest in enumerate(ids):
+            if digest >= 0 and position not in shadowed:
+                unique[digest] = position if unique[digest] == ABSENT else REPEATED
+        return cls(Recorded.join([lookup.record for lookup in lookups]), ids, unique, frozenset(shadowed))
 
     def known(self, digests: FileDigests) -> int:
         """How many units of the file stand once in this record."""
@@ -114,3 +120,21 @@ class Lookup:
             expected += 1
             longest = max(longest, length)
         return longest
+
+
+def _overlap(before: Lookup, behind: Lookup) -> int:
+    """How many pictures at the end of one chain the next one begins with; repeated pictures alone are no overlap."""
+    if behind.record.start_us >= before.record.end_us:
+        return 0
+    last, first = before.record.coded, behind.record.coded
+    for count in range(min(len(before.ids), len(behind.ids), MOST_OVERLAP), 0, -1):
+        if last[-DIGEST_BYTES * count :] == first[: DIGEST_BYTES * count]:
+            digests = {first[start : start + DIGEST_BYTES] for start in range(0, DIGEST_BYTES * count, DIGEST_BYTES)}
+            if any(_stands_once(last, digest) and _stands_once(first, digest) for digest in digests):
+                return count
+    return 0
+
+
+def _stands_once(coded: bytes, digest: bytes) -> bool:
+    places = [start for start in range(0, len(coded), DIGEST_BYTES) if coded[start : start + DIGEST_BYTES] == digest]
+    return len(places) == 1

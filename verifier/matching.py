@@ -73,8 +73,7 @@ def match_pictures(
         claimed = [lookup for lookup in candidates if lookup.record.camera == camera]
         return _without_unique(coded, digests, claimed or candidates, asked_us)
     chain = _continued(primary, candidates, digests)
-    in_time = sorted(range(len(chain)), key=lambda index: chain[index].record.start_us)
-    own = Lookup.join([chain[index] for index in in_time], [in_time.index(index) for index in range(len(chain))])
+    own = Lookup.join(sorted(chain, key=lambda one: one.record.start_us))
     others = tuple(lookup for lookup in candidates if not any(lookup is one for one in chain))
     return Matching(digests=digests, own=own, others=others, place=_place(digests.ids, own))
 
@@ -161,7 +160,8 @@ def _without_unique(
         for at in _occurrences(coded, lookup.record.coded)
     ]
     if fits:
-        fits = [fit for fit in fits if _inside(fit[1], asked_us)] or fits
+        if len({fit[1].record.camera for fit in fits}) == 1:
+            fits = [fit for fit in fits if _inside(fit[1], asked_us)] or fits
         own, where = fits[0]
         place = list(range(where.first, where.last + 1))
         ambiguous = tuple(stretch for _, stretch in fits) if len(fits) > 1 else ()

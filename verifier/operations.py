@@ -64,6 +64,8 @@ class _Sorter:
         total = self.own.count if self.own is not None else 0
         self.taken = bytearray(total)
         self.expected = bytearray(total)
+        for position in () if matching.own is None else matching.own.shadowed:
+            self.taken[position] = 1
         self.asked_us = asked_us
         self.hull: Span | None = None
 

@@ -19,7 +19,7 @@ TOLERANCE_US = 2_000
 STEP_US = 200_000
 STEP_PICTURES = 10
 INFERRED_US = 1_000_000
-"""By how much a picture whose recorded time was inferred may be off where those around it can be judged."""
+"""By how much a picture whose recorded time was inferred may be off: other tools infer a little differently."""
 RATE = 0.01
 """Share by which constant rates may differ where only rates can be compared."""
 LARGEST_TICKS = 1 << 62
@@ -63,8 +63,6 @@ def compare_times(script: Script, footage: Footage) -> Timing:
         positions = slice(begin, begin + last - first + 1)
         source, copy = own.source_us[positions], copy_us[first : last + 1]
         usable = ~own.inferred[positions] & _alone(source) & ~preroll[first : last + 1]
-        if not usable.any():
-            continue
         judged += int(usable.sum())
         tolerance = TOLERANCE_US + min(tick_us, _usual_distance(source))
         wrong, steps = _judge(source, copy, usable, tolerance, tick_us)
@@ -72,7 +70,8 @@ def compare_times(script: Script, footage: Footage) -> Timing:
         if int(own.connections[begin]) != connection:
             connection, floor = int(own.connections[begin]), latest
         wrong |= usable & (copy < floor)
-        latest = max(latest, int(copy[usable].max()))
+        latest = max(latest, int(copy[usable].max(initial=NEVER)))
+        wrong &= ~preroll[first : last + 1]
         retimed.update((first + np.flatnonzero(wrong)).tolist())
         stepped.update((first + np.flatnonzero(steps)).tolist())
     rates = None
@@ -102,7 +101,7 @@ def played_us(footage: Footage) -> Column:
 
 
 def _runs(script: Script, footage: Footage, own: Recorded) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of units that follow each other in file and record without hole, hidden unit or new connection."""
+    """Yield (first, last) of units that follow each other in file and record: one connection, no hole, none hidden."""
     unseen = _marked(footage.hidden, footage.count)
     holes = np.array([hole.position for hole in own.holes], dtype=np.int64)
     stretches = own.connections + own.count * np.searchsorted(holes, np.arange(own.count), side="right")
@@ -144,7 +143,8 @@ def _judge(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which units of a run are retimed, and which are off by a tolerable constant step."""
     error = copy - source
-    error = error - int(np.sort(error[usable])[int(usable.sum()) // 2])
+    known = np.sort(error[usable] if usable.any() else error)
+    error = error - int(known[len(known) // 2])
     off = usable & (np.abs(error) > tolerance)
     wrong, stepped = np.zeros_like(off), np.zeros_like(off)
     for piece in _pieces(np.flatnonzero(usable), off, error, tolerance):
@@ -152,9 +152,8 @@ def _judge(
         steady = len(piece) >= STEP_PICTURES and abs(level) <= STEP_US
         (stepped if steady else wrong)[piece] = True
     wrong |= _out_of_order(source, copy, usable, tick_us)
-    if 2 * int(usable.sum()) > len(usable):
-        limit = max(INFERRED_US, STEP_PICTURES * _usual_distance(source))
-        wrong |= ~usable & (np.abs(error) > limit)
+    limit = max(INFERRED_US, STEP_PICTURES * _usual_distance(source))
+    wrong |= ~usable & (np.abs(error) > limit)
     return wrong, stepped & ~wrong
 
 

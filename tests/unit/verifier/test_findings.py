@@ -40,6 +40,12 @@ def test_lacking_parameter_sets_are_a_note(clip: Clip) -> None:
     assert found.state is State.VERIFIED
 
 
+def test_sets_taken_out_behind_an_entry_that_had_them_are_changed(clip: Clip) -> None:
+    found = verify(clip.sets(5, None))
+    assert found.strip[:5] == "....." and set(found.strip[5:]) == {"H"}
+    assert found.state is State.ALTERED
+
+
 def test_sets_that_the_recording_lacked_are_not_compared() -> None:
     clip = scene("IPPP IPPP").sets(0, None).recorded()
     assert verify(clip).state is State.VERIFIED

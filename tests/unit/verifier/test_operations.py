@@ -283,6 +283,32 @@ def test_a_copy_across_a_new_chain_that_continues_the_old_one_is_all_same() -> N
     assert [operation.record for operation in found.script.operations] == [(0, 3), (0, 3)]
 
 
+def test_chunks_that_overlap_by_some_pictures_are_all_same_and_still_complete() -> None:
+    whole = scene("IPPP IPPP IPPP rrrr")
+    first = whole.cut(0, 7).recorded(chain=100)
+    second = whole.cut(6, 15).recorded(chain=200, start_us=START_US + 6 * PICTURE_US)
+    copy = whole.beside(first, second)
+    assert verify(copy).strip == "." * 16
+    assert verify(copy).state is State.VERIFIED
+    for at in range(1, 12):  # from 12 on a lens is covered: one less of these is a shorter excerpt
+        found = verify(copy.delete(at))
+        assert found.script.counts()["missing"] == 1, at
+        assert found.state is State.INCOMPLETE, at
+    assert verify(copy.repeat(6, 7)).script.counts()["duplicated"] == 2
+
+
+def test_frozen_pictures_on_both_sides_of_a_seam_are_not_taken_for_an_overlap() -> None:
+    whole = scene("IPPP rrrr rrrr IPPP")
+    first = whole.cut(0, 7).recorded(chain=100)
+    second = whole.cut(8, 15).recorded(chain=200, start_us=START_US + 8 * PICTURE_US - 1_000)
+    copy = whole.beside(first, second)
+    assert verify(copy).strip == "." * 16
+    for last in (4, 7, 10):
+        found = verify(copy.delete(4, last))
+        assert found.script.counts()["missing"] == last - 3
+        assert found.state is State.INCOMPLETE
+
+
 def test_time_between_two_chains_that_nothing_accounts_for_is_undetermined() -> None:
     whole = scene("IPPP IPPP")
     first = whole.cut(0, 3).recorded(chain=100)

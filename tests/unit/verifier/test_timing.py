@@ -88,6 +88,15 @@ def test_times_that_were_inferred_when_recorded_are_not_judged() -> None:
     assert grossly.state is State.INCOMPLETE
 
 
+def test_a_record_without_times_of_its_own_still_bounds_the_order() -> None:
+    clip = scene("IPPPPPPPPPPP" * 6)
+    untimed = replace(clip, pictures=tuple(replace(p, inferred=True) for p in clip.pictures)).recorded()
+    assert verify(untimed).codes == {"times_not_compared"}
+    assert verify(untimed.retime(lambda at, at_us: at_us + 80_000 * (at % 2))).state is State.VERIFIED
+    shuffled = untimed.retime(lambda at, at_us: (at_us * 31) % 2_880_000)
+    assert verify(shuffled).state is State.INCOMPLETE
+
+
 def test_a_copy_cannot_excuse_itself_by_shared_times(clip: Clip) -> None:
     shared = clip.retime(lambda at, at_us: at_us - at_us % 200_000)
     pictures = tuple(replace(p, inferred=at % 5 != 0) for at, p in enumerate(shared.pictures))
