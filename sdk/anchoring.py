@@ -182,14 +182,14 @@ class Anchoring:
         batch, _ = make_batch(
             [signed.block for _, signed in chosen], site=site, recorder=recorder, batch=number, previous=previous
         )
-        self._spool.batches.commit(
-            site,
-            recorder,
-            number,
-            batch.canonical(),
-            leaf_list(batch, [signed for _, signed in chosen]).canonical(),
-            [row.number for row, _ in chosen],
-        )
+        leaves = leaf_list(batch, [signed for _, signed in chosen]).canonical()
+        numbers = [row.number for row, _ in chosen]
+        try:
+            self._spool.batches.commit(site, recorder, number, batch.canonical(), leaves, numbers)
+        except Refused as error:
+            # Another drain of this spool took these rows, or this number, first; what it left is looked at again.
+            if error.reason != "conflict":
+                raise
         return True
 
     def _stands(self, block: Block) -> bool:

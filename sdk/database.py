@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from evidence.errors import ConfigInvalid, Malformed, SpoolFull, StoreUnavailable, VeriframeError
+from evidence.errors import ConfigInvalid, Malformed, Refused, SpoolFull, StoreUnavailable, VeriframeError
 
 BUSY_SECONDS = 30.0  # several processes share a home; a commit takes milliseconds, so this is patience, not a rule
 
@@ -159,6 +159,8 @@ def _of_sqlite(error: sqlite3.Error, path: Path, what: str, repair: str) -> Veri
         return StoreUnavailable(
             f"{what} is in use by another process", where=where, next_step="wait for it and try again"
         )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return Refused(f"another process was first to change {what}", reason="conflict", where=where)
     if code == sqlite3.SQLITE_IOERR:
         return StoreUnavailable(
             f"the disk under {what} reports an error or has no space ({error})",

@@ -122,7 +122,9 @@ class Shipper:
                 try:
                     there.append((row, self._put_row(row)))
                 except (Refused, Malformed, ObjectCorrupt, ObjectMissing) as error:
-                    attempt.note(f"store {row.name}", error)
+                    # Another drain may have stored the row, and dropped its files, while this one was on its way.
+                    if not self._spool.is_stored(row.number):
+                        attempt.note(f"store {row.name}", error)
                 except VeriframeError as error:
                     # The store itself: the others would fare no better.
                     away = error

@@ -85,7 +85,11 @@ class Spool:
         self._db = Database(folder / "spool.db", schema=_SCHEMA, version=_VERSION, what=_WHAT, repair=_REPAIR)
         self.batches = Batches(self._db, now=now)
         self._chains = Chains(self._db, now=now)
-        self._sweep()
+        try:
+            self._sweep()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Spool:
         return self
@@ -216,6 +220,10 @@ class Spool:
             kinds="iiiI",
         )
         return Backlog(unstored=unstored, unanchored=unanchored, refused=refused, oldest_us=oldest)
+
+    def is_stored(self, number: int) -> bool:
+        found = self._db.row("SELECT stored_at_us FROM sealed WHERE number=?", (number,), kinds="I")
+        return found is not None and found[0] is not None
 
     def mark_stored(self, numbers: Sequence[int]) -> None:
         """Fill the empty column of rows whose files are all durable in the store."""

@@ -39,7 +39,8 @@ def fill(folder: Path) -> Path:
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """The folder bound to itself and made read-only: root, too, is kept out."""
-    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    if subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
         yield

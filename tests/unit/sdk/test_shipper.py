@@ -334,3 +334,34 @@ def test_the_object_a_record_names_is_in_the_store_under_that_name(site: Any) ->
     site.spool.append(sealed)
     site.shipper().drain()
     assert get_bytes(site.store, object_key(sealed.record.media.object), limit=1 << 20) == data
+
+
+@pytest.mark.parametrize("sealed", [None, ("site-1", "recorder")])
+def test_several_drains_at_once_send_everything_once(site: Any, sealed: Any) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from sdk.acting import act_as
+    from sdk.index import Index
+    from sdk.spool import Spool
+    from sdk.store import FileStore
+
+    state = site.recorder.record(site.spool, 24)
+
+    def drain(_: int) -> Any:
+        ledger = act_as(site.home, "recorder", now=site.clock)
+        with Spool(site.home.spool, now=site.clock) as spool, Index(site.home.index) as index:
+            shipper = Shipper(spool, FileStore(site.home.store), ledger, index=index, sealed=sealed, most_blocks=5)
+            done = shipper.drain(patience_s=20, wait=lambda s: None)
+        ledger.close()
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(drain, range(4)))
+    assert [t for done in outcomes for t in done.troubles] == []
+    assert site.shipper(sealed=sealed).drain().complete
+    if sealed is None:
+        assert len(anchored_slots(site)) == 24
+    else:
+        assert sum(parse_batch(e.value).count for e in site.ledger.reader.entries("root/")) == 24
+    assert len(list(site.store.list("proof"))) == 24
+    assert all(site.spool.row("gate-1", state.chain, n).anchored_at_us for n in range(24))
