@@ -51,11 +51,10 @@ Statement = Callable[[sqlite3.Connection], object]
 
 def edited(path: Path, statement: str, *values: object) -> tuple[str, ...]:
     """Run one statement on the file behind the host's back; returns what the check then says."""
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA synchronous=OFF")
-    connection.execute(statement, values)
-    connection.commit()
-    connection.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute(statement, values)
+        connection.commit()
     return tuple(str(problem) for problem in check_ledger(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,15 @@ from tests.hosts.stage import signed_transaction
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_the_log_is_the_tree_of_rfc_9162() -> None:
-    connection = sqlite3.connect(":memory:")
-    for statement in SCHEMA.split(";"):
-        connection.execute(statement)
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        yield connection
+
+
+def test_the_log_is_the_tree_of_rfc_9162(connection: sqlite3.Connection) -> None:
     leaves = [merkle.leaf_hash(bytes([each])) for each in range(70)]
     assert log.root(connection, 0) == merkle.EMPTY_ROOT
     for index, leaf in enumerate(leaves):
