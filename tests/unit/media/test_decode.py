@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from evidence.errors import UnsupportedMedia
 from media.decode import Decoder, Picture, picture_of
 from media.scene import render_scene
+from tests.unit.media.surgery import Box, add_to_entry, box, changed, set_matrix
 
 
 def decoded(path: Path, *, damage: frozenset[int] = frozenset()) -> Iterator[Picture]:
@@ -75,6 +76,19 @@ def test_cropping_at_the_left_is_exact_to_the_pixel(tmp_path: Path) -> None:
     assert (cropped.width, cropped.height) == (154, 92)
     assert np.array_equal(cropped.planes[0], whole.planes[0][4:, 6:])
     assert np.array_equal(cropped.planes[1], whole.planes[1][2:, 3:])
+
+
+def test_what_the_container_crops_and_turns_is_decoded_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    render_scene(path, pattern="IP", width=160, height=96)
+    clap = box(b"clap", np.array([150, 1, 90, 1, 0, 1, 0, 1], ">u4").tobytes())
+
+    def change(moov: Box) -> None:
+        add_to_entry(moov.find(b"trak"), clap)
+        set_matrix(moov.find(b"trak", b"tkhd"), (0, 1, -1, 0))
+
+    other = changed(path, tmp_path / "cropped.mp4", change)
+    assert [digest(picture) for picture in decoded(other)] == [digest(picture) for picture in decoded(path)]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])

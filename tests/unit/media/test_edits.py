@@ -109,7 +109,7 @@ def test_every_other_list_retimes(edits: list[tuple[int, int]], why: str) -> Non
     st.lists(st.integers(-(1 << 61), 1 << 61), min_size=1, max_size=12),
     st.integers(1, 1 << 32), st.integers(1, 1 << 32), st.booleans(),
 )  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_list_is_told_without_failing(
     rows: list[tuple[int, int, int]], times: list[int], timescale: int, movie_timescale: int, fragmented: bool
 ) -> None:
@@ -122,7 +122,7 @@ def test_any_list_is_told_without_failing(
 
 
 @given(st.integers(0, 1 << 40), st.integers(1, 200_000), st.integers(1, 200_000), st.integers(0, 1 << 30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_times_are_exact(tick: int, timescale: int, movie_timescale: int, delay: int) -> None:
     edits = [Edit(duration=delay, media_time=-1), Edit(duration=1 << 60, media_time=7)]
     found = apply_edits(edits, np.array([tick + 7]), timescale=timescale, movie_timescale=movie_timescale)
@@ -132,7 +132,7 @@ def test_times_are_exact(tick: int, timescale: int, movie_timescale: int, delay:
 
 def test_long_lists_and_tracks_are_fast() -> None:
     pts = np.arange(90_000, dtype=np.int64) * 512
-    many = [Edit(duration=10, media_time=at * 512) for at in range(20_000)]
+    many = [Edit(duration=10, media_time=at * 512) for at in range(6_000)]
     backwards = list(reversed(many))
     for edits in (many[:1], many, backwards):
         started = time.process_time()

@@ -364,7 +364,7 @@ def test_flipped_and_cut_headers_raise_nothing_but_malformed(clip: Path, tmp_pat
     rng = random.Random(11)
     refused, slowest = 0, 0.0
     tracemalloc.start()
-    for _ in range(700):
+    for _ in range(350):
         broken = bytearray(data)
         for _ in range(rng.choice((1, 1, 2, 5))):
             at = rng.choice(places)
@@ -379,7 +379,7 @@ def test_flipped_and_cut_headers_raise_nothing_but_malformed(clip: Path, tmp_pat
         slowest = max(slowest, time.process_time() - started)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert 50 < refused < 700
+    assert 25 < refused < 350
     assert slowest < 1
     assert peak < 64 << 20
 
