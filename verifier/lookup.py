@@ -78,9 +78,11 @@ class Lookup:
         for before, behind in pairwise(lookups):
             base += len(before.ids)
             shadowed.update(range(base, base + _overlap(before, behind)))
+        for position in shadowed:
+            ids[position] = ABSENT
         unique = [ABSENT] * len(lookups[0].unique)
         for position, digest in enumerate(ids):
-            if digest >= 0 and position not in shadowed:
+            if digest >= 0:
                 unique[digest] = position if unique[digest] == ABSENT else REPEATED
         return cls(Recorded.join([lookup.record for lookup in lookups]), ids, unique, frozenset(shadowed))
 
