@@ -22,6 +22,7 @@ _LEVEL_1 = frozenset((SEEK_HEAD, INFO, TRACKS, CLUSTER, CUES, CHAPTERS, TAGS, AT
 _LOOKED_UP = frozenset((INFO, TRACKS, CHAPTERS, ATTACHMENTS))
 _TRACK_ENTRY, _EDITION, _ATTACHED, _SEEK = 0xAE, 0x45B9, 0x61A7, 0x4DBB
 _ENCODING, _ENCODINGS = 0x6240, 0x6D80
+_TONE_MAPPED = frozenset((b"dvcC", b"dvvC", b"dvwC"))  # Dolby Vision: other colours where a player knows it
 _KINDS = {1: "video", 2: "audio", 0x11: "subtitle", 0x21: "data"}
 
 DISPLAY_PIXELS, DISPLAY_ASPECT, DISPLAY_UNKNOWN = 0, 3, 4
@@ -254,6 +255,11 @@ def _track(data: memoryview, budget: Budget) -> SegmentTrack:
         odd.add("track operation")
     if video.uint(0x53B8, 0) or video.uint(0x53B9, 0):
         odd.add("stereo")
+    if fields.float(0x23314F, 1.0) != 1.0:
+        odd.add("time factor")  # some players multiply by it, others do not know it
+    mapped = (Fields(entry, "block addition", budget).uint(0x41E7, 0) for entry in fields.all(0x41E4))
+    if any(form.to_bytes(8, "big")[-4:] in _TONE_MAPPED for form in mapped):
+        odd.add("tone mapping")
     colour = video.bytes(0x55B0)
     projection = Fields(video.bytes(0x7670) or memoryview(b""), "projection", budget)
     roll, yaw, pitch = projection.float(0x7675, 0.0), projection.float(0x7673, 0.0), projection.float(0x7674, 0.0)
