@@ -54,7 +54,7 @@ def write_proof_file(proof: ProofFile) -> bytes:
     Raises:
         Malformed: contents that the reader would refuse.
     """
-    sections = [(RECORD, proof.record.canonical()), (BLOCK, proof.signed.canonical())]
+    sections = [(RECORD, zlib.compress(proof.record.canonical(), 9)), (BLOCK, proof.signed.canonical())]
     if isinstance(proof.record, SegmentRecord):
         offsets = _differences(proof.offsets_us)
         if sys.byteorder == "little":
@@ -81,9 +81,7 @@ def parse_proof_file(data: bytes) -> ProofFile:
     sections = _sections(data)
     if set(sections) not in ({RECORD, BLOCK}, set(range(RECORD, PRIVATE + 1))):
         raise Malformed("proof file lacks a section")
-    if len(sections[RECORD]) > MAX_RECORD_BYTES:
-        raise Malformed("proof file: the record is too large")
-    record = parse_record(sections[RECORD])
+    record = parse_record(_bounded_inflate(sections[RECORD], MAX_RECORD_BYTES, "record"))
     signed = parse_signed_block(sections[BLOCK])
     if isinstance(record, GapRecord) or CODED not in sections:
         if isinstance(record, SegmentRecord) or CODED in sections:
@@ -158,7 +156,7 @@ def _bounded_inflate(data: bytes, limit: int, what: str, *, exact: bool = False)
     except zlib.error as error:
         raise Malformed(f"proof file: {what} cannot be decompressed") from error
     if len(plain) > limit or not inflater.eof or inflater.unused_data or (exact and len(plain) != limit):
-        raise Malformed(f"proof file: {what} do not have the size that the record states")
+        raise Malformed(f"proof file: {what}: not of the size that is stated or allowed")
     return plain
 
 
