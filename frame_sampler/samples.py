@@ -3,10 +3,11 @@
 The public half holds salted commitments only. The private half holds the segment's seed and the fingerprints
 themselves, which are thumbnails; it lives in the store, encrypted when the store is.
 
-    private part = "VFP1" · seed 32 · count u32 · count x (unit u32 · phash 8) · zlib(grids)
+    private part = "VFP1" · seed 32 · count u32 · count x (unit u32 · phash 8) · zlib(residuals)
 
-The grids are one zlib stream over count x 2,304 bytes: the first grid as it is, each further one as the difference to
-the one before, modulo 256. Integers are big-endian.
+The residuals are one zlib stream over count x 2,304 bytes. The first grid is differenced downwards and then to the
+right, every further one is its difference to what is expected of it: per cell the lower median of the up to five grids
+before, which noise and people passing by leave alone. All modulo 256. Integers are big-endian.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from evidence import commitments
 from evidence.canonical import canonical
-from evidence.commitments import GRID_BYTES, PHASH_BYTES, SEED_BYTES, salt
+from evidence.commitments import GRID_BYTES, GRID_COLUMNS, GRID_ROWS, PHASH_BYTES, SEED_BYTES, salt
 from evidence.errors import Malformed
 from frame_sampler.motion import Region
 
@@ -31,6 +32,9 @@ MAX_PRIVATE_SAMPLES = 1 << 16
 
 _ENTRY = struct.Struct(f">I{PHASH_BYTES}s")
 _HEAD_BYTES = len(MAGIC) + SEED_BYTES + 4
+_REMEMBERED = 5  # more gain little and forget slower what has moved on
+
+_Grids = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +89,12 @@ def private_part(seed: bytes, looks: Sequence[Look]) -> bytes:
         raise Malformed(f"a private part holds a seed of {SEED_BYTES} bytes and at most {MAX_PRIVATE_SAMPLES} samples")
     if any(len(look.phash) != PHASH_BYTES or len(look.grid) != GRID_BYTES for look in looks):
         raise Malformed(f"a sample has a phash of {PHASH_BYTES} and a grid of {GRID_BYTES} bytes")
-    grids = np.frombuffer(b"".join(look.grid for look in looks), np.uint8).reshape(len(looks), GRID_BYTES)
-    differences = grids.copy()
-    differences[1:] -= grids[:-1]
+    grids = np.frombuffer(b"".join(look.grid for look in looks), np.uint8).reshape(-1, GRID_ROWS, GRID_COLUMNS)
     entries = b"".join(_ENTRY.pack(look.unit, look.phash) for look in looks)
-    return MAGIC + seed + len(looks).to_bytes(4, "big") + entries + zlib.compress(differences.tobytes(), 9)
+    # The strategy is for what looks like noise around zero; any reader of zlib reads it.
+    packer = zlib.compressobj(level=9, strategy=zlib.Z_FILTERED)
+    packed = packer.compress(_residuals(grids).tobytes()) + packer.flush()
+    return MAGIC + seed + len(looks).to_bytes(4, "big") + entries + packed
 
 
 def parse_private_part(data: bytes) -> tuple[bytes, tuple[Opening, ...]]:
@@ -111,13 +116,13 @@ def parse_private_part(data: bytes) -> tuple[bytes, tuple[Opening, ...]]:
     entries = list(_ENTRY.iter_unpack(data[_HEAD_BYTES:end]))
     if any(later[0] <= earlier[0] for earlier, later in pairwise(entries)):
         raise Malformed("the private part does not name its pictures in ascending order")
-    grids = _unpack(data[end:], count)
+    grids = _grids(_unpack(data[end:], count))
     return seed, tuple(
         Opening(unit=unit, phash=phash, grid=grids[index].tobytes()) for index, (unit, phash) in enumerate(entries)
     )
 
 
-def _unpack(packed: bytes, count: int) -> NDArray[np.uint8]:
+def _unpack(packed: bytes, count: int) -> _Grids:
     size = count * GRID_BYTES
     unpacker = zlib.decompressobj()
     try:
@@ -127,5 +132,33 @@ def _unpack(packed: bytes, count: int) -> NDArray[np.uint8]:
         raise Malformed("the grids of the private part do not unpack") from error
     if len(grids) != size or not unpacker.eof or unpacker.unused_data:
         raise Malformed("the grids of the private part are not as many as its samples")
-    differences = np.frombuffer(grids, np.uint8).reshape(count, GRID_BYTES)
-    return np.cumsum(differences, axis=0, dtype=np.uint8)
+    return np.frombuffer(grids, np.uint8).reshape(count, GRID_ROWS, GRID_COLUMNS)
+
+
+def _residuals(grids: _Grids) -> _Grids:
+    residuals = np.empty_like(grids)
+    for index, grid in enumerate(grids):
+        if index:
+            residuals[index] = grid - _expected(grids[:index])
+        else:
+            down = np.diff(grid, axis=0, prepend=np.uint8(0))
+            residuals[index] = np.diff(down, axis=1, prepend=np.uint8(0))
+    return residuals
+
+
+def _grids(residuals: _Grids) -> _Grids:
+    grids = np.empty_like(residuals)
+    for index, residual in enumerate(residuals):
+        if index:
+            grids[index] = residual + _expected(grids[:index])
+        else:
+            down = np.cumsum(residual, axis=1, dtype=np.uint8)
+            grids[index] = np.cumsum(down, axis=0, dtype=np.uint8)
+    return grids
+
+
+def _expected(before: _Grids) -> _Grids:
+    """What the next grid most likely is, from those before it."""
+    recent = np.sort(before[-_REMEMBERED:], axis=0)
+    expected: _Grids = recent[(len(recent) - 1) // 2]
+    return expected
