@@ -75,6 +75,13 @@ def test_everything_a_track_may_state() -> None:
     assert (track.colour, track.roll, track.yaw) == ((9, 16, 9, 2), -90.0, 180.0)
 
 
+def test_what_only_some_players_act_upon_is_odd() -> None:
+    tone = element(0x41E4, element(0x41E7, b"dvcC"))
+    slow = element(0x23314F, struct.pack(">d", 2.0))
+    found = read(file(tracks(entry(1, tone, video=uint(0x53B8, 1)), entry(2, slow), entry(3, element(0xE2)))))
+    assert [track.odd for track in found.tracks] == [("stereo", "tone mapping"), ("time factor",), ("track operation",)]
+
+
 def test_numbers_follow_the_demultiplexer_which_skips_controls() -> None:
     found = read(file(tracks(entry(1, kind=0x20), entry(2, kind=2), entry(3), entry(4, kind=0x11))))
     assert [(track.index, track.kind) for track in found.tracks] == [(0, "audio"), (1, "video"), (2, "subtitle")]
