@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 
-from evidence.errors import Refused
+from evidence.errors import Malformed, Refused
+from evidence.ledger_format import MAX_RECEIPT_BYTES
 from sdk.database import Database
 from sdk.sealed import BatchRow
 
@@ -70,6 +72,13 @@ class Batches:
             change.execute("UPDATE sealed SET batch=NULL WHERE batch=? AND anchored_at_us IS NULL", (batch.number,))
             change.execute("DELETE FROM batches WHERE number=? AND anchored_at_us IS NULL", (batch.number,))
 
+    def prune(self, change: sqlite3.Connection) -> None:
+        """Drop leaf lists that are stored and anchored; the documents stay, the next batch names the newest."""
+        change.execute(
+            "UPDATE batches SET leaves=x''"
+            " WHERE stored_at_us IS NOT NULL AND anchored_at_us IS NOT NULL AND leaves<>x''"
+        )
+
     def _batches(self, condition: str, values: tuple[object, ...]) -> list[BatchRow]:
         found = self._db.rows(
             "SELECT number,site,recorder,batch,document,leaves,stored_at_us,anchored_at_us"
@@ -86,6 +95,21 @@ class Batches:
         ]  # fmt: skip
 
 
-def add_receipt(connection: sqlite3.Connection, receipt: bytes) -> int:
-    """Keep a receipt once for all the rows it covers; inside the caller's transaction."""
-    return int(connection.execute("INSERT INTO receipts(receipt) VALUES(?)", (receipt,)).lastrowid or 0)
+def add_receipt(change: sqlite3.Connection, receipt: bytes) -> int:
+    """Keep a receipt once for all the rows it covers; inside the caller's transaction.
+
+    It holds every block of its transaction twice, in base64, so it is kept compressed.
+    """
+    return int(change.execute("INSERT INTO receipts(receipt) VALUES(?)", (zlib.compress(receipt),)).lastrowid or 0)
+
+
+def read_receipt(kept: bytes) -> bytes:
+    """What `add_receipt` kept. Raises Malformed: damaged, or larger than a receipt can be."""
+    try:
+        inflater = zlib.decompressobj()
+        receipt = inflater.decompress(kept, MAX_RECEIPT_BYTES)
+    except zlib.error as error:
+        raise Malformed("a receipt in the spool is damaged", next_step="the ledger can give it again") from error
+    if not inflater.eof or inflater.unused_data:
+        raise Malformed("a receipt in the spool is damaged", next_step="the ledger can give it again")
+    return receipt

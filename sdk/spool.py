@@ -21,7 +21,7 @@ from types import TracebackType
 
 from evidence.digests import is_ident
 from evidence.errors import ConfigInvalid, Refused
-from sdk.batches import Batches, add_receipt
+from sdk.batches import Batches, add_receipt, read_receipt
 from sdk.chains import Chains
 from sdk.database import Database, sync_file, sync_folder, translated
 from sdk.sealed import (
@@ -250,7 +250,7 @@ class Spool:
             (number,),
             kinds="b",
         )
-        return None if found is None else bytes(found[0])
+        return None if found is None else read_receipt(found[0])
 
     def mark_refused(self, numbers: Sequence[int], reason: str) -> None:
         """Keep why the ledger or a check turned these rows down; they stay pending, the next drain tries them again."""
@@ -276,6 +276,7 @@ class Spool:
             change.executemany(
                 "UPDATE sealed SET proof=NULL, ring=NULL, media=0 WHERE number=?", [(row.number,) for row in rows]
             )
+            self.batches.prune(change)
         # A crash here leaves files without a row's claim; the next start sweeps them.
         with translated(self.folder, _WHAT):
             for row in rows:

@@ -280,6 +280,8 @@ def test_a_sealed_batch_stands_on_the_ledger_and_its_leaf_list_in_the_store(site
     assert site.ledger.reader.get(chain_key("gate-1", state.chain)) is not None
     leaves = parse_leaf_list(get_bytes(site.store, batch_file_key("site-1", "recorder", 1), limit=1 << 20))
     assert leaves.belongs_to(batch)
+    newest = site.spool.batches.newest("site-1", "recorder")
+    assert (newest.document, newest.leaves) == (second.value, b"")
     assert not leaves.belongs_to(parse_batch(first.value))
     assert [signed.block.sequence for signed in leaves.blocks] == [3, 4]
     assert site.index.batches_of("gate-1", state.chain, 4) == [("site-1", "recorder", 1)]

@@ -156,6 +156,18 @@ def test_what_a_crash_left_is_swept(spool: Spool, recorder: Any, clock: Any) -> 
         assert list((spool.folder / "tmp").iterdir()) == [mine]
 
 
+def test_a_damaged_receipt_is_malformed(spool: Spool, recorder: Any) -> None:
+    recorder.record(spool, 1)
+    (row,) = spool.unstored()
+    spool.mark_anchored([row.number], b"receipt" * 100)
+    with sqlite3.connect(spool.folder / "spool.db") as raw:
+        kept = raw.execute("SELECT receipt FROM receipts").fetchone()[0]
+        raw.execute("UPDATE receipts SET receipt=?", (kept[:-3],))
+    raw.close()
+    with pytest.raises(Malformed, match="damaged"):
+        spool.receipt(row.number)
+
+
 # ---- live chains -----------------------------------------------------------------------------------------------------
 
 
