@@ -23,7 +23,6 @@ from chaincode.reader import LedgerReader, founding_document, tip_height
 from evidence.errors import (
     CommitUnknown,
     KeyUnavailable,
-    LedgerUnavailable,
     Refused,
     VeriframeError,
 )
@@ -182,15 +181,14 @@ class EmbeddedHost:
         try:
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
-            cause = ledger_error(error, self._path)
-            if isinstance(cause, LedgerUnavailable):
-                # The log may have reached the disk although the call failed.
+            if (error.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_IOERR:
+                # The journal may have reached the disk although the call failed.
                 raise CommitUnknown(
                     f"the ledger could not confirm the commit ({error})",
                     where=str(self._path),
                     next_step="ask for the same transaction's status before sending it again",
                 ) from error
-            raise cause from error
+            raise ledger_error(error, self._path) from error
 
 
 def found(path: Path, envelope: bytes, *, operator: Signer, clock: Callable[[], int]) -> Committed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -144,6 +143,3 @@ def the_cast() -> Cast:
 def members(**values: Any) -> bytes:
     """An argument object; members that are None are left out."""
     return canonical({name: value for name, value in values.items() if value is not None})
-
-
-Clock = Callable[[], int]

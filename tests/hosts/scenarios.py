@@ -50,6 +50,20 @@ def an_id_and_a_key_are_given_away_once(stage: Stage) -> None:
     stage.refuses("conflict", admin, "register_participant", **device)
 
 
+def an_admin_has_no_say_about_themselves(stage: Stage) -> None:
+    cast = stage.cast
+    admin = cast.admin()
+    me = f"admin-{admin.key_id[:32]}"
+    stage.refuses("denied", admin, "suspend_participant", participant=me, says="another ADMIN")
+    stage.refuses("denied", admin, "change_participant", participant=me, role="ADMIN", says="another ADMIN")
+    stage.refuses("not_found", admin, "suspend_participant", participant="nobody")
+    second = cast.identity("admin-2", "ControlRoomMSP", "ADMIN", {})
+    stage.does(admin, "register_participant", participant="admin-2", key=second.key_id, role="ADMIN")
+    stage.does(second, "suspend_participant", participant=me)
+    stage.refuses("denied", admin, "register_participant", **cast.registration("manager"))
+    stage.does(second, "register_participant", **cast.registration("manager"))
+
+
 def a_role_needs_its_places_and_takes_no_others(stage: Stage) -> None:
     admin, cast = stage.cast.admin(), stage.cast
     stage.refuses("invalid", admin, "register_participant", **cast.registration("recorder", site=None))
@@ -436,6 +450,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     founding_registers_the_admins_and_happens_once,
     each_admin_registers_people_of_the_own_organisation,
     an_id_and_a_key_are_given_away_once,
+    an_admin_has_no_say_about_themselves,
     a_role_needs_its_places_and_takes_no_others,
     a_suspended_participant_can_do_nothing_until_reinstated,
     a_registration_ends_when_it_says,

@@ -6,7 +6,7 @@ Another host joins by offering `Host`; it then runs every scenario, and its worl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ from chaincode.world import MemoryState, MemoryWorld
 from evidence import dsse
 from evidence.blocks import SignedBlock
 from evidence.canonical import parse_canonical
-from evidence.errors import Refused, VeriframeError
+from evidence.errors import Refused
 from evidence.genesis import Genesis
 from evidence.keys import Signer
 from evidence.ledger_format import TRANSACTION_PAYLOAD_TYPE, Transaction
@@ -118,7 +118,6 @@ class MemoryStage:
         self._admission = Admission(genesis)
         self._state = MemoryState()
         self._events: list[bytes] = []
-        self.outcomes: list[tuple[str, bytes]] = []
         self.send(founding)
 
     def send(self, envelope: bytes, *, commit: bool = True) -> tuple[MemoryWorld, bytes]:
@@ -217,15 +216,3 @@ class Stage:
     @staticmethod
     def _parse(data: bytes) -> Any:
         return parse_canonical(data, "result", limit=16 << 20)
-
-
-__all__ = [
-    "EmbeddedStage",
-    "Host",
-    "Iterator",
-    "MemoryStage",
-    "Stage",
-    "TestClock",
-    "VeriframeError",
-    "signed_transaction",
-]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,11 @@ from chaincode.ledger_file import make_file
 from chaincode.reader import LedgerReader
 from evidence import merkle
 from evidence.blocks import slot_key
+from evidence.canonical import canonical
 from evidence.checkpoint import note_key, parse_checkpoint
 from evidence.errors import (
     CommitInvalid,
+    CommitUnknown,
     ConfigInvalid,
     KeyUnavailable,
     LedgerUnavailable,
@@ -36,7 +40,7 @@ from evidence.genesis import Genesis
 from evidence.keys import ED25519, PrivateKeySigner
 from evidence.ledger_format import parse_receipt, parse_transaction, transaction_id
 from evidence.registry import Position
-from sdk.keys import generate_key
+from sdk.keys import generate_key, private_key_pem, write_new_file
 from tests.hosts.cast import CHAIN, NOW_US, Cast, members, the_cast
 from tests.hosts.stage import EmbeddedStage, Stage, TestClock, signed_transaction
 
@@ -252,8 +256,6 @@ def racer(path: Path, key: Path, envelopes: list[Path]) -> subprocess.Popen[str]
 
 
 def operator_key(folder: Path, cast: Cast) -> Path:
-    from sdk.keys import private_key_pem, write_new_file
-
     path = folder / "operator.pem"
     write_new_file(path, private_key_pem(cast.operator._private_key))
     return path
@@ -385,8 +387,6 @@ def test_a_ledger_is_founded_once_and_by_its_operator(tmp_path: Path, cast: Cast
 
 
 def _other(cast: Cast) -> Genesis:
-    from dataclasses import replace
-
     return replace(cast.genesis, nonce=bytes(15) + b"\x01")
 
 
@@ -444,8 +444,6 @@ def test_an_endless_write_set_is_refused_before_it_is_ordered(host: EmbeddedHost
     )[:-1]  # fmt: skip
     document = json.loads(batch + b"}")
     document["previous"] = None
-    from evidence.canonical import canonical
-
     envelope = signed_transaction(cast.genesis, cast["recorder"], "anchor", canonical(document))
     with pytest.raises(Refused, match="4000") as caught:
         host.submit(envelope)
@@ -474,3 +472,30 @@ def test_a_damaged_entry_is_the_ledgers_fault_and_not_the_callers(host: Embedded
     with pytest.raises(Malformed, match="damaged") as caught:
         host.submit(anchor(cast, 0))
     assert caught.value.where == "camera/gate-1/0000000001"
+
+
+def test_a_commit_that_the_disk_did_not_confirm_is_unknown_and_nothing_breaks(host: EmbeddedHost, cast: Cast) -> None:
+    host.submit(anchor(cast, 0))
+    journal = host.reader.path.with_name("ledger.db-wal").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    envelope = anchor(cast, 1)
+    # The file may not grow: SQLite's write of the journal fails, and with it COMMIT.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (journal + 100, hard))
+    try:
+        with pytest.raises(CommitUnknown, match="status") as caught:
+            host.submit(envelope)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.retryable
+    assert host.reader.get(slot_key("gate-1", CHAIN, 1)) is None
+    assert host.submit(envelope).position is not None
+    assert check_ledger(host.reader.path) == ()
+
+
+def test_a_genesis_document_names_a_key_once(cast: Cast, tmp_path: Path) -> None:
+    key_id = cast.admin().key_id
+    msps = {msp: replace(each, admins=(key_id,)) for msp, each in cast.genesis.msps.items()}
+    genesis = replace(cast.genesis, msps=msps)
+    founding = signed_transaction(genesis, cast.admin(), "init", genesis.canonical())
+    with pytest.raises(Refused, match="one key as ADMIN twice"):
+        found(tmp_path / "ledger.db", founding, operator=cast.operator, clock=TestClock())
