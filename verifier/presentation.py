@@ -13,6 +13,7 @@ from media.footage import Footage
 from verifier.model import Finding, Op, Span
 from verifier.recorded import RecordedSegment
 from verifier.script import Script
+from verifier.timing import INFERRED_US
 
 __all__ = ["display_findings", "left_out", "track_findings"]
 
@@ -96,7 +97,9 @@ def left_out(script: Script, footage: Footage, asked_us: Span | None) -> tuple[l
     shown = own.wall_us[place[placed & ~hidden & ~preroll]]
     for unit in np.flatnonzero(preroll & placed).tolist():
         at = int(own.wall_us[place[unit]])
-        inside = len(shown) > 0 and int(shown.min()) < at < int(shown.max())
+        # Where the recorded time was inferred, what was shown first is known only roughly.
+        margin = INFERRED_US if own.inferred[place[unit]] else 0
+        inside = len(shown) > 0 and int(shown.min()) + margin < at < int(shown.max()) - margin
         if inside or (asked_us is not None and asked_us[0] <= at < asked_us[1]):
             hidden[unit], preroll[unit] = True, False
     return np.flatnonzero(hidden).tolist(), np.flatnonzero(preroll).tolist()

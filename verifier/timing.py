@@ -194,7 +194,7 @@ def _rates(script: Script, footage: Footage, own: Recorded, copy_us: Column, tic
         if not usual or int(np.abs(np.diff(source) - usual).max()) > TOLERANCE_US:
             continue
         copy = copy_us[first : last + 1]
-        shown = int(copy.max() - copy.min()) // length
+        shown = (int(copy.max()) - int(copy.min())) // length
         if abs(shown - usual) * length > max(RATE * usual * length, STEP_US + tick_us):
             return shown, usual
     return None
