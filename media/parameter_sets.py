@@ -115,15 +115,17 @@ class H265Sets:
     def sets_of(self, pps: int) -> tuple[bytes, ...] | None:
         picture = self._pps.get(pps)
         sequence = self._sps.get(picture[0]) if picture else None
-        video = self._vps.get(sequence[0]) if sequence else None
-        if picture is None or sequence is None or video is None:
+        if picture is None or sequence is None:
             return None
-        return video, sequence[1], picture[1]
+        # Some decoders do without the video parameter set. A stream that lacks it alone is told by its own context;
+        # to call it undecodable would let the other two change unseen.
+        video = self._vps.get(sequence[0])
+        return (sequence[1], picture[1]) if video is None else (video, sequence[1], picture[1])
 
     def stream_format(self, pps: int) -> StreamFormat | None:
         sets = self.sets_of(pps)
         try:
-            return h265.parse_sps(sets[1]) if sets else None
+            return h265.parse_sps(sets[-2]) if sets else None
         except Malformed:
             return None
 

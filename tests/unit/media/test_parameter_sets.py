@@ -137,6 +137,18 @@ def test_a_set_that_is_lacking_leaves_no_context() -> None:
     assert contexts.digest(()) is None
 
 
+def test_a_stream_that_lacks_its_video_parameter_set_alone_has_a_context_of_its_own() -> None:
+    units = {unit[0] >> 1 & 63: unit for unit in REAL_H265_SETS}
+    whole, lacking = H265Sets(), H265Sets()
+    for kind, unit in units.items():
+        whole.take(kind, unit)
+        if kind != h265.VPS:
+            lacking.take(kind, unit)
+    assert whole.sets_of(0) == (units[h265.VPS], units[h265.SPS], units[h265.PPS])
+    assert lacking.sets_of(0) == (units[h265.SPS], units[h265.PPS])
+    assert whole.stream_format(0) == lacking.stream_format(0) == h265.parse_sps(REAL_H265_SPS)
+
+
 def test_the_same_set_again_changes_nothing() -> None:
     for sets, kind, unit in ((H264Sets(), h264.SPS, SPS_0), (H265Sets(), h265.VPS, b"\x40\x01\x0c\x01")):
         sets.take(kind, unit)
@@ -184,6 +196,9 @@ def test_a_damaged_set_gives_a_result_or_malformed(seed: int, data: st.DataObjec
 
 
 REAL_H264_SPS = next(u for u in header_of("libx264", width=320, height=178) if u[0] & 31 == h264.SPS)
-REAL_H265_SPS = next(
-    u for u in header_of("libx265", width=320, height=178, x265_params="log-level=0") if u[0] >> 1 & 63 == h265.SPS
-)
+REAL_H265_SETS = [
+    unit
+    for unit in header_of("libx265", width=320, height=178, x265_params="log-level=0")
+    if h265.VPS <= unit[0] >> 1 & 63 <= h265.PPS
+]
+REAL_H265_SPS = next(unit for unit in REAL_H265_SETS if unit[0] >> 1 & 63 == h265.SPS)
