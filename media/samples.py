@@ -74,9 +74,10 @@ def read_units(plain: Plain, *, processes: int) -> tuple[Columns, NalReader]:
         with _Helper(plain, middle, count) as helper:
             first.read(0, middle)
             columns = helper.columns()
-        # The helper began with the header's parameter sets and nothing else. Where that was wrong the rest is read
-        # again behind the first half: slower, and always right.
-        if columns is not None and first.reader.state() == _Part(plain).reader.state():
+        # The helper began with the header's parameter sets and nothing else. Where that was wrong, or the file ended
+        # before, the rest is read again behind the first half: slower, and always right.
+        whole = "truncated" not in first.columns.notes
+        if columns is not None and whole and first.reader.state() == _Part(plain).reader.state():
             first.reader.close()
             first.columns.extend(columns, packets=middle)
             return first.columns, first.reader
