@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Row] = MappingProxyType(
         "camera": Row("cli.camera", "Propose, approve, look up cameras; sampling policy."),
         "participant": Row("cli.participant", "Register, suspend and list those who may act."),
         "store": Row("cli.store", "List, check and index what is kept."),
+        "network": Row("cli.network", "Bring a Hyperledger Fabric network up and down on this machine."),
         "doctor": Row("cli.doctor", "Check this machine and the home."),
         "config": Row("cli.config", "Check, show and describe the settings."),
         "tamper": Row("cli.tamper", "Make one of the demo's edits to a copy of a clip.", hidden=True),

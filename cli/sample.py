@@ -56,9 +56,11 @@ def sample(
     """Record finished files of an approved camera. The same file and start again continues, or adds nothing."""
     from cli.recording import drain, home_for_recording, is_active, may_record
     from evidence.errors import Refused
+    from frame_sampler.device_key import check_camera_name
     from sdk.home import is_empty
     from sdk.settings import load
 
+    check_camera_name(camera)
     start_us = moment_us(start, option="--start")
     files = list(_files(sources, start_us, timezone, pattern))
     path = home_path(home)
