@@ -59,6 +59,10 @@ class Columns:
         self.side_digests += digest
         self.side_users.append(user)
 
+    def drop_sides(self, begin: int) -> None:
+        """Forget side data from entry `begin` on."""
+        del self.side_units[begin:], self.side_digests[32 * begin :], self.side_users[begin:]
+
     def sides(self, begin: int = 0, end: int | None = None) -> Iterator[Side]:
         """Side data as objects, by position in the columns."""
         for index in range(begin, len(self.side_units) if end is None else end):

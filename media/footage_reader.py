@@ -27,6 +27,7 @@ _CODECS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01
 # Packets of MPEG-TS alone, behind a time stamp, and with error correction: size, and where the sync byte stands.
 _STREAM_PACKETS = ((188, 0), (192, 4), (204, 0))
 _SYNC = 0x47
+_TAIL_BYTES = 1 << 20  # other tracks, tables and padding may follow the last picture's packets
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,6 +111,24 @@ def _ends_within_packet(path: str) -> bool:
     )
 
 
+def _ends_without_stuffing(path: str, pid: int) -> bool:
+    """Tell whether the track's last packet in an MPEG-TS file is filled to its end, as those within a picture are.
+
+    Nothing states how long a picture is, but its last packet is stuffed: only one picture in 184 happens to fill it.
+    """
+    with open(path, "rb") as file:
+        file.seek(-min(_TAIL_BYTES, os.path.getsize(path)), os.SEEK_END)
+        tail = file.read()
+    for size, sync in _STREAM_PACKETS:
+        starts = range(len(tail) - size + sync, -1, -size)
+        if len(starts) < 2 or any(tail[start] != _SYNC for start in starts[:8]):
+            continue
+        for start in starts:
+            if int.from_bytes(tail[start + 1 : start + 3], "big") & 0x1FFF == pid and tail[start + 3] & 0x10:
+                return not tail[start + 3] & 0x20
+    return False
+
+
 def _choose(candidates: list[tuple[int, bool]], track: int | None, notes: set[str]) -> int:
     """The track to examine, out of the picture tracks given with their flag "enabled"."""
     if track is not None:
@@ -179,6 +198,8 @@ def _by_packets(path: str, track: int | None, notes: set[str]) -> _Found:
                 raise
             notes.add("truncated")
         assembler.finish()
+        if source.container == "mpegts" and assembler.columns.begun and _ends_without_stuffing(path, source.stream.id):
+            assembler.columns.cut.append(assembler.columns.begun - 1)
         if track is None and source.several:
             notes.add("several_video_tracks")
         return _Found(

@@ -52,6 +52,7 @@ class UnitAssembler:
         self._reader = reader_for(codec, self.columns, annex_b=annex_b)
         self._reader.header(header)
         self._units_given = self._sides_given = self._headers_given = 0
+        self._doubtful: int | None = None
 
     def feed(self, packet: Packet) -> list[Unit]:
         """Take a packet; returns the units that are complete now, which may be none."""
@@ -61,15 +62,23 @@ class UnitAssembler:
     def finish(self) -> list[Unit]:
         """End of the track; returns the last unit. What `trailing_sides` gives then follows it."""
         self._reader.close()
+        if self._doubtful is not None:
+            # A packet that the end of the file cuts may read as anything: a length of 256 to 511 in front is also a
+            # start code. Only there: elsewhere players use what a packet holds although it is marked as damaged.
+            self.columns.drop_sides(self._doubtful)
         return self._new_units()
 
     def take(self, packet: Packet) -> None:
         """As `feed`, for callers that read `columns` at the end."""
         if packet.header is not None:
             self._reader.header(packet.header)
+        begun, sides = self.columns.begun, len(self.columns.side_units)
         self._reader.packet(packet.data, packet.time, packet.inferred, packet.keyframe)
+        self._doubtful = None
         if packet.corrupt and self.columns.begun:
             self.columns.cut.append(self.columns.begun - 1)
+        if packet.corrupt and self.columns.begun == begun:
+            self._doubtful = sides
 
     @property
     def stream_format(self) -> StreamFormat | None:

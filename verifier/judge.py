@@ -22,7 +22,7 @@ from verifier.model import Finding, Op, Operation, Span, State
 from verifier.operations import match
 from verifier.recorded import Recorded
 from verifier.script import Script
-from verifier.statement import Facts, statement
+from verifier.statement import OPEN_END, Facts, statement
 from verifier.states import NEEDS_TRUST, axes_of, axes_without_match, state_of
 from verifier.strip import strip_of
 from verifier.verdict import AnchorFact, Exhibit, Result, TrustFact, Verdict
@@ -34,6 +34,7 @@ _ORIGIN = frozenset(
         *("camera_decision", "own_approval", "camera_entry", "participant"),
     }
 )
+_OPEN_ENDED = frozenset({"h264", "hevc", "obu", "mpegvideo", "m4v"})
 _WHOSE = MappingProxyType(
     {
         "operator": "the time of the ledger's one operator",
@@ -78,6 +79,7 @@ class _Trial:
     def verdict(self) -> Verdict:
         records = self.court.recorded(assume=self.assume)
         script = match(self.footage, records, camera=self.asked.camera, asked_us=self.asked.span_us)
+        script = _opened_end(self.footage, script)
         elsewhere = script.own is not None and self.asked.camera not in (None, script.own.camera)
         return self._matched(script) if script.matched and not elsewhere else self._unmatched(script)
 
@@ -306,3 +308,18 @@ class _Trial:
 def _picture_us(own: Recorded) -> int:
     """The usual distance of two pictures of a recording, microseconds."""
     return (own.end_us - own.start_us) // max(1, own.count)
+
+
+def _opened_end(footage: Footage, script: Script) -> Script:
+    """The script with a last picture that equals no recorded one as `unknown`, where a raw stream ends in it.
+
+    A raw stream that is cut within a picture looks like one that ends behind it, so neither can be said of it.
+    """
+    if footage.container not in _OPEN_ENDED or len(script.operations) < 2:
+        return script
+    last, behind = script.operations[-1], footage.count - 1
+    before = next((each for each in reversed(script.operations[:-1]) if each.file is not None), None)
+    if last.op not in (Op.INSERTED, Op.MODIFIED) or last.file != (behind, behind) or before is None:
+        return script
+    unknown = replace(last, op=Op.UNKNOWN, record=None, chain=None, time_us=None, cause=OPEN_END)
+    return replace(script, operations=(*script.operations[:-1], unknown), ops=(*script.ops[:-1], Op.UNKNOWN))

@@ -93,6 +93,10 @@ IMPORTED = "Times as stated at import."
 NO_TIMES = "Presentation times were not compared, since the record or the copy carries none."
 CUT_PICTURE = "A cut picture at the edge of the file is displayed but not covered by this."
 ONLY_PENDING = "the pictures are signed, but none of them is anchored yet"
+OPEN_END = (
+    "the last picture equals no recorded one, and a raw stream does not say whether it is cut or changed; "
+    "everything before it was compared"
+)
 OTHER_VERSIONS = "Whether one version only was sealed is not established: the recorder could hold other versions."
 
 

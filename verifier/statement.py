@@ -42,6 +42,9 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "retimed": "at other times",
     }
 )
+OPEN_END = "open_end"
+"""The cause of an `unknown` last picture of a stream that does not say whether it ends within it."""
+
 _ADDED = (Op.INSERTED, Op.REPLAYED, Op.FOREIGN)
 
 _REASONS: Mapping[str, str] = MappingProxyType(
@@ -144,10 +147,12 @@ def _reasons(facts: Facts) -> list[str]:
         reasons.append(sentences.pending(*facts.interval_us))
     elif pending:
         reasons.append(sentences.ONLY_PENDING)
+    if any(operation.cause == OPEN_END for operation in facts.script):
+        reasons.append(sentences.OPEN_END)
     unknown = sum(
         operation.pictures
         for operation in facts.script
-        if operation.op is Op.UNKNOWN and operation.state is State.UNDETERMINED
+        if operation.state is State.UNDETERMINED and operation.op is Op.UNKNOWN and operation.cause != OPEN_END
     )
     if unknown:
         reasons.append(_REASONS[Op.UNKNOWN.value].format(n=unknown))
