@@ -129,11 +129,23 @@ class _Part:
                     if last > first:
                         at = bisect_left(codes, first)
                         clear = at == len(codes) or codes[at] > last - len(START_CODE)
+                        begun, sides = self.columns.begun, len(self.columns.side_units)
                         take(window, first, last, times[index], False, clear=clear)
+                        if last < first + sizes[index]:
+                            self._cut_off(begun, sides)
+                            return
                     elif sizes[index]:
                         self.columns.notes.add("truncated")
                         return
                 position = stop
+
+    def _cut_off(self, begun: int, sides: int) -> None:
+        """The file ended within the last sample: what it read as is doubtful, as in `UnitAssembler`."""
+        self.columns.notes.add("truncated")
+        if self.columns.begun:
+            self.columns.cut.append(self.columns.begun - 1)
+        if self.columns.begun == begun:
+            self.columns.drop_sides(sides)
 
 
 def _start_codes(window: bytearray, count: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,6 +168,15 @@ def test_a_start_without_its_first_slice_is_a_cut_picture() -> None:
 def test_a_packet_cut_short_is_a_cut_picture() -> None:
     _, assembler = assemble(packets(prefixed(IDR), prefixed(P_1 * 9)[:-5]), header=configuration(*SETS))
     assert assembler.columns.cut == [1]
+
+
+def test_side_data_of_a_packet_that_the_files_end_cuts_is_doubtful_and_elsewhere_is_not() -> None:
+    stream = packets(annex_b(*SETS, IDR), annex_b(GRAIN_SEI), annex_b(P_1), annex_b(GRAIN_SEI))
+    damaged = [replace(packet, corrupt=b"\x13" in packet.data) for packet in stream]
+    units, assembler = assemble(damaged, annex=True)
+    assert [len(unit.sides) for unit in units] == [0, 1]
+    assert assembler.trailing_sides == ()
+    assert assemble(stream, annex=True)[1].trailing_sides != ()
 
 
 def test_a_packet_that_cannot_be_read_is_a_unit_of_its_own() -> None:
