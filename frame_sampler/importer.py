@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from evidence.errors import ConfigInvalid, UnsupportedMedia
@@ -15,8 +16,10 @@ from media.footage import Footage
 from media.scan import scan
 from sdk.home import Home
 from sdk.ledger import read_ledger
-from sdk.settings import StoreSettings
 from sdk.spool import Spool
+
+if TYPE_CHECKING:
+    from sdk.settings import StoreSettings  # loads pydantic, which who calls this has loaded or does not need
 
 __all__ = ["Imported", "import_file", "import_folder", "import_sequence"]
 

@@ -6,13 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evidence.digests import sha256
 from evidence.records import Media
 from sdk.database import translated
 from sdk.rings import Recipient, make_ring, parse_recipient
 from sdk.seal_stream import MEDIA, PRIVATE, new_data_key, seal, seal_bytes
-from sdk.settings import StoreSettings
+
+if TYPE_CHECKING:
+    from sdk.settings import StoreSettings  # loads pydantic, which who calls this has loaded or does not need
 
 _PIECE_BYTES = 1 << 20
 _WHAT = "the spool"

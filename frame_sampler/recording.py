@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evidence.commitments import SEED_BYTES
 from evidence.errors import Malformed, UnsupportedMedia, VeriframeError
@@ -32,8 +33,10 @@ from media.frames import Message
 from sdk.home import Home
 from sdk.ledger import LedgerReader
 from sdk.sealed import ChainState, Sealed
-from sdk.settings import StoreSettings
 from sdk.spool import Spool
+
+if TYPE_CHECKING:
+    from sdk.settings import StoreSettings  # loads pydantic, which who calls this has loaded or does not need
 
 Now = Callable[[], int]
 Progress = Callable[[int, int], None]  # units sealed, units in all

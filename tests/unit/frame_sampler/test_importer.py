@@ -43,9 +43,6 @@ CLIPS = (
     "vtest_pedestrians.avi",
     "variants/pattern-hd-no-bar.mp4",
     "variants/pattern-longer-no-bar.mp4",
-    "variants/pattern-sd-grey-bar.mp4",
-    "variants/pattern-sd-with-large-logo-bar.mp4",
-    "variants/pattern-sd-with-small-logo-bar.mp4",
 )
 SceneMaker = Callable[..., Path]
 

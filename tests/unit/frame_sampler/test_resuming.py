@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,15 +62,15 @@ def uninterrupted(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> li
     return _story(kept(home, bring_in(home, footage / "one_by_one_person.mp4")))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_killed_import_goes_on_as_if_nothing_had_happened(
     footage: Path, fresh_home: Home, uninterrupted: list[tuple[object, ...]], seed: int
 ) -> None:
     chance = random.Random(seed)
     clip = footage / "one_by_one_person.mp4"
     least = 0
-    for _ in range(3):
-        acknowledged = _kill_after(fresh_home, clip, chance.randrange(1, 4), chance.random() * 0.05)
+    for _ in range(2):
+        acknowledged = _kill_after(fresh_home, clip, chance.randrange(1, 5), chance.random() * 0.05)
         least += acknowledged
     imported = bring_in(fresh_home, clip)
     segments = kept(fresh_home, imported)
@@ -95,14 +96,11 @@ def test_a_kill_before_the_first_segment_leaves_no_chain_behind(footage: Path, f
 def test_segments_without_a_key_picture_are_taken_up_with_their_samples(footage: Path, tmp_path: Path) -> None:
     """Pictures of such a segment refer to earlier ones, which are decoded again although they are sealed."""
     clip = footage / "vtest_pedestrians.avi"
-    reference_home = make_home(tmp_path / "reference", policy=DEFAULT_POLICY)
-    reference = kept(reference_home, bring_in(reference_home, clip))
-    home = make_home(tmp_path / "home", policy=DEFAULT_POLICY)
-    _kill_after(home, clip, 1, 0.0)
-    resumed = kept(home, bring_in(home, clip))
-    assert _story(resumed) == _story(reference)
-    original = read_footage(str(clip), processes=1)
-    assert any(not original.keys[each.record.units.first] for each in resumed)
-    assert all(each.record.samples.count >= 10 for each in resumed[:2]) and not any(
-        each.record.notes for each in resumed
-    )
+    home = make_home(tmp_path / "home", policy=replace(DEFAULT_POLICY, maximum_per_s=1))
+    assert _kill_after(home, clip, 1, 0.0) >= 1
+    imported = bring_in(home, clip)
+    segments, original = kept(home, imported), read_footage(str(clip), processes=1)
+    assert b"".join(each.proof.coded for each in segments) == original.coded
+    assert any(not original.keys[each.record.units.first] for each in segments)
+    taken = [each.record.samples.count for each in segments]
+    assert taken == [20, 20, 10, 20, 10] and not any(each.record.notes for each in segments)
