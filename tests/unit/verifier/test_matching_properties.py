@@ -96,7 +96,7 @@ def check_books(clip: Clip, found: Judgement) -> None:
 
 
 @given(st.data(), patterns)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_picture_stands_in_exactly_one_operation(data: st.DataObject, pattern: str) -> None:
     clip = data.draw(edits(scene(pattern).recorded()))
     found = verify(clip)
@@ -105,7 +105,7 @@ def test_every_picture_stands_in_exactly_one_operation(data: st.DataObject, patt
 
 
 @given(st.data(), patterns)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_verified_means_identical_to_one_stretch_of_the_record(data: st.DataObject, pattern: str) -> None:
     clip = data.draw(edits(scene(pattern).recorded()))
     found = verify(clip)
@@ -119,7 +119,7 @@ def test_verified_means_identical_to_one_stretch_of_the_record(data: st.DataObje
 
 
 @given(st.data(), patterns)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_verified_means_that_all_that_was_asked_is_there(data: st.DataObject, pattern: str) -> None:
     recorded = scene(pattern).recorded()
     count = len(recorded.pictures)
@@ -131,7 +131,8 @@ def test_verified_means_that_all_that_was_asked_is_there(data: st.DataObject, pa
 
 
 def check_asked(recorded: Clip, clip: Clip, found: Judgement, first: int, last: int) -> None:
-    if found.state is State.VERIFIED and found.script.own is not None and found.script.own.chain == 100:
+    # Of the other cameras' clips the same time may have been asked for, and be there.
+    if found.state is State.VERIFIED and found.script.own is not None and found.script.own.camera == "gate-1":
         asked = b"".join(picture.coded for picture in recorded.pictures[first : last + 1])
         assert asked in b"".join(picture.coded for picture in clip.pictures)
         assert found.interval is not None
@@ -139,7 +140,7 @@ def check_asked(recorded: Clip, clip: Clip, found: Judgement, first: int, last: 
 
 
 @given(st.data(), patterns)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_an_untouched_excerpt_is_all_same_wherever_it_is_cut(data: st.DataObject, pattern: str) -> None:
     clip = scene(pattern).recorded()
     first = data.draw(st.integers(0, len(clip.pictures) - 1))
@@ -153,7 +154,7 @@ def test_an_untouched_excerpt_is_all_same_wherever_it_is_cut(data: st.DataObject
 
 
 @given(patterns)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_an_untouched_copy_is_verified(pattern: str) -> None:
     clip = scene(pattern).recorded()
     found = verify(clip)
@@ -162,7 +163,7 @@ def test_an_untouched_copy_is_verified(pattern: str) -> None:
 
 
 @given(st.data(), st.lists(st.sampled_from("rsn"), min_size=1, max_size=24).map("".join))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_pictures_that_all_repeat_accuse_nobody(data: st.DataObject, letters: str) -> None:
     clip = data.draw(edits(scene(letters + letters).recorded()))
     found = verify(replace(clip, records=clip.records[:1]))
@@ -170,7 +171,7 @@ def test_pictures_that_all_repeat_accuse_nobody(data: st.DataObject, letters: st
 
 
 @given(st.data())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_deletion_is_never_verified(data: st.DataObject) -> None:
     pattern = data.draw(patterns)
     clip = scene("I " + pattern + " I").recorded()
@@ -185,7 +186,7 @@ def test_a_deletion_is_never_verified(data: st.DataObject) -> None:
 
 
 @given(st.permutations(range(6)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_fewest_possible_pictures_are_moved(order: list[int]) -> None:
     clip = scene("IPPPPP").recorded()
     pictures: list[Picture] = [clip.pictures[index] for index in order]
