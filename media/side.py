@@ -6,6 +6,7 @@ Most of it never changes (camera time stamps, delimiters) and some is added and 
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from evidence.errors import Malformed
@@ -19,6 +20,10 @@ FREE, USER, BOUND = 0, 1, 2
 FREE_H264 = frozenset({0, 1, 6})
 FREE_H265 = FREE_H264 | {129, 130, 132}
 USER_TYPES = frozenset({4, 5})
+
+# Digests of the units that end a sequence or a stream, H.264 then H.265. They stand in the packet of the picture before
+# them, so they go where that picture goes.
+ENDINGS = frozenset(hashlib.sha256(unit).digest() for unit in (b"\x0a", b"\x0b", b"\x48\x01", b"\x4a\x01"))
 
 _UNREGISTERED = 5
 _UUID_BYTES = 16

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from media.footage import Footage
+from media.side import ENDINGS
 from verifier.model import Op, Span
 from verifier.recorded import Recorded
 from verifier.script import NOWHERE, Script
@@ -97,6 +98,9 @@ def side_units(script: Script, footage: Footage) -> tuple[dict[int, list[str]], 
         elif script.ops[unit] in EQUAL:
             index, position = script.source[unit]
             of_record = recorded[index].get(position, {})
+            if unit == 0 or script.source[unit - 1] != (index, position - 1):
+                # What ends a sequence stands with the picture before it, and that one is not here.
+                of_record = {d: flag for d, flag in of_record.items() if d not in ENDINGS or d in of_file}
         else:
             continue
         happened = []

@@ -108,6 +108,15 @@ def test_side_data_of_the_next_picture_may_end_an_excerpt_but_nothing_else_may(c
     assert found.state is State.ALTERED
 
 
+def test_an_end_of_sequence_may_go_with_the_picture_before_it_and_no_other_way() -> None:
+    clip = scene("IPPP IPPP IPPP").side(4, "\n").recorded()  # a line feed is what an H.264 end of sequence consists of
+    assert verify(clip.cut(4, 11).strip_side(0)).state is State.VERIFIED
+    assert verify(clip.cut(4, 11)).state is State.VERIFIED
+    assert verify(clip.delete(2, 3).strip_side(2)).state is State.INCOMPLETE
+    assert verify(clip.strip_side(4)).state is State.ALTERED
+    assert verify(clip.cut(4, 11).side(4, "\n")).state is State.ALTERED
+
+
 def test_a_foreign_part_keeps_its_own_side_data() -> None:
     clip = scene("IPPP IPPP").recorded()
     yard = scene("IPPP", name="yard").side(1).recorded("gate-2")
@@ -240,3 +249,24 @@ def test_findings_about_equal_digests_never_hide_a_changed_one(clip: Clip) -> No
     found = verify(clip.replaced(5).side(6))
     assert found.strip == ".....MHa...."
     assert found.state is State.ALTERED
+
+
+def test_side_data_behind_a_picture_that_equals_nothing_is_not_compared(clip: Clip) -> None:
+    found = verify(clip.cut(0, 7).replaced(7).side(8, "end of sequence"))
+    assert "side_changed" not in found.codes
+    assert found.state is State.INCOMPLETE
+
+
+def test_a_colour_range_of_its_own_is_a_note(clip: Clip) -> None:
+    full = Display(colour=(2, 2, 2, 1))
+    found = verify(clip.container(display=full, display_stated=frozenset({"colour"})))
+    assert found.codes == {"display_dropped"}
+    assert found.state is State.VERIFIED
+
+
+def test_a_foreign_part_is_shown_as_its_own_record_says(clip: Clip) -> None:
+    yard = scene("IPPP", name="yard").recorded("gate-2")
+    (record,) = yard.records
+    turned = replace(record.segments[0], display=Display(rotate=90))
+    found = verify(clip.insert(4, yard).beside(replace(yard, records=(Recorded.of([turned]),))))
+    assert the(found, "display_dropped").file == (4, 7)
