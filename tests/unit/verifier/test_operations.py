@@ -369,3 +369,21 @@ def test_a_signed_gap_is_named_and_changes_no_state() -> None:
     assert found.codes == {"recording_gap"}
     assert "network" in found.examined.findings[0].text
     assert found.state is State.VERIFIED
+
+
+def test_a_gap_that_is_only_signed_is_not_anchored_yet() -> None:
+    clip = scene("IPPP IPPP|IPPP").recorded(gaps={2: ("network", 5_000_000)}, pending=(2,))
+    found = verify(clip)
+    assert found.codes == {"not_anchored_yet"}
+    assert found.state is State.UNDETERMINED
+
+
+def test_a_gap_or_hole_inside_what_was_asked_is_named_although_the_file_ends_before_it() -> None:
+    clip = scene("IPPP IPPP|IPPP").recorded(gaps={2: ("power", 5_000_000)})
+    asked = (START_US, START_US + 7_000_000)
+    found = verify(clip.cut(0, 7), asked_us=asked)
+    assert "recording_gap" in found.codes
+    assert found.script.counts()["missing"] == 4
+    holed = scene("IPPP IPPP IPPP").recorded(lost=(1,))
+    assert verify(holed.cut(0, 3), asked_us=WHOLE).state is State.INCOMPLETE
+    assert "record_missing" in verify(holed.cut(0, 3), asked_us=WHOLE).codes
