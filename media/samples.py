@@ -71,10 +71,10 @@ def read_units(plain: Plain, *, processes: int) -> tuple[Columns, NalReader]:
     middle = _middle(samples) if processes > 1 and total >= _WORTH_TWO_BYTES else count
     first = _Part(plain)
     if middle < count:
-        with _Helper(plain, middle, count) as helper:
+        with _SecondProcess(plain, middle, count) as second:
             first.read(0, middle)
-            columns = helper.columns()
-        # The helper began with the header's parameter sets and nothing else. Where that was wrong, or the file ended
+            columns = second.columns()
+        # The second process began with the header's parameter sets and nothing else. Where that was wrong, or the file ended
         # before, the rest is read again behind the first half: slower, and always right.
         whole = "truncated" not in first.columns.notes
         if columns is not None and whole and first.reader.state() == _Part(plain).reader.state():
@@ -163,7 +163,7 @@ def _start_codes(window: bytearray, count: int) -> list[int]:
     return sorted((*even[whole[even + 2] == 1].tolist(), *(odd[whole[odd - 1] == 0] - 1).tolist()))
 
 
-class _Helper:
+class _SecondProcess:
     """A second process that reads from one sample to another; the first goes on meanwhile."""
 
     def __init__(self, plain: Plain, begin: int, end: int) -> None:
@@ -194,7 +194,7 @@ class _Helper:
                 return None if 0 in columns.cut else columns
         return None
 
-    def __enter__(self) -> _Helper:
+    def __enter__(self) -> _SecondProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
