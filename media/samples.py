@@ -74,8 +74,8 @@ def read_units(plain: Plain, *, processes: int) -> tuple[Columns, NalReader]:
         with _SecondProcess(plain, middle, count) as second:
             first.read(0, middle)
             columns = second.columns()
-        # The second process began with the header's parameter sets and nothing else. Where that was wrong, or the file ended
-        # before, the rest is read again behind the first half: slower, and always right.
+        # The second process began with the header's parameter sets and nothing else. Where that was wrong, or the file
+        # ended before, the rest is read again behind the first half: slower, and always right.
         whole = "truncated" not in first.columns.notes
         if columns is not None and whole and first.reader.state() == _Part(plain).reader.state():
             first.reader.close()
