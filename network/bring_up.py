@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.errors import ConfigInvalid, LedgerUnavailable, VeriframeError
+from evidence.errors import LedgerUnavailable
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration, write_json
 from network.material import Material, make_material
 from network.package import Package, make_package, write_builder
@@ -346,7 +346,5 @@ class Network:
 
 
 def network_folder(home: Path, topology: Topology) -> Path:
+    """Where the network of this topology stands beside a user's other data."""
     return home / "networks" / f"{topology.channel}-{topology.settings.base_port}"
-
-
-__all__ = ["ConfigInvalid", "Network", "VeriframeError", "network_folder"]

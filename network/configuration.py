@@ -107,7 +107,7 @@ def peer_configuration(topology: Topology, material: Material, node: Node, data:
                 "clientKey": {"file": str(tls / "key.pem")},
             },
             # The contract has no clock; this check is what keeps a client's time within 15 minutes.
-            "authentication": {"timewindow": "15m"},
+            "authentication": {"timewindow": topology.settings.time_window},
             "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
             "client": {"connTimeout": "5s"},
             "deliveryclient": {
@@ -197,7 +197,7 @@ def orderer_configuration(topology: Topology, material: Material, node: Node, da
             "LocalMSPDir": str(folder / "msp"),
             "LocalMSPID": node.msp,
             "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
-            "Authentication": {"TimeWindow": "15m"},
+            "Authentication": {"TimeWindow": topology.settings.time_window},
         },
         "FileLedger": {"Location": str(data / "ledger")},
         "Operations": {"ListenAddress": node.address(OPERATIONS), "TLS": {"Enabled": False}},

@@ -58,6 +58,8 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
+        # It outlives this object and is found by its id; without a result the library would warn that it still runs.
+        process.returncode = 0
         self._pid_file(name).write_text(f"{process.pid} {_start_time(process.pid)}\n", encoding="ascii")
         return True
 

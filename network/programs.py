@@ -19,6 +19,7 @@ NEEDED = ("peer", "orderer", "configtxgen", "osnadmin")
 CACHE = Path(".cache") / "veriframe" / "fabric" / "bin"
 
 MAX_PROGRAM_BYTES = 512 << 20
+MAX_ARCHIVE_BYTES = 4 << 30  # unpacked: what stands before a program must be read through
 MAX_ENTRIES = 1000
 
 WHERE_TO_GET_THEM = (
@@ -72,7 +73,7 @@ def install_archive(archive: Path, sha256: str, target: Path) -> tuple[str, ...]
             file.seek(0)
             with tarfile.open(fileobj=file, mode="r|gz") as tar:
                 return _unpack(tar, target)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise Malformed("this is not a gzip tar archive", where=str(archive)) from error
     except OSError as error:
         raise ConfigInvalid(f"cannot install: {error.strerror or error}", where=str(archive)) from error
@@ -80,10 +81,12 @@ def install_archive(archive: Path, sha256: str, target: Path) -> tuple[str, ...]
 
 def _unpack(tar: tarfile.TarFile, target: Path) -> tuple[str, ...]:
     target.mkdir(parents=True, exist_ok=True)
-    taken = []
+    taken: list[str] = []
+    passed_bytes = 0
     for number, entry in enumerate(tar):
-        if number >= MAX_ENTRIES:
-            raise Malformed(f"the archive has more than {MAX_ENTRIES} entries")
+        passed_bytes += entry.size
+        if number >= MAX_ENTRIES or passed_bytes > MAX_ARCHIVE_BYTES:
+            raise Malformed(f"the archive holds more than {MAX_ENTRIES} entries or {MAX_ARCHIVE_BYTES} bytes")
         path = PurePosixPath(entry.name)
         if path.parts[-2:-1] != ("bin",) or path.name not in PROGRAMS or not entry.isreg():
             continue
@@ -93,10 +96,13 @@ def _unpack(tar: tarfile.TarFile, target: Path) -> tuple[str, ...]:
         if source is None:
             continue
         draft = target / f".{path.name}.new"
-        with draft.open("wb") as out:
-            shutil.copyfileobj(source, out)
-        draft.chmod(0o755)
-        draft.rename(target / path.name)
+        try:
+            with draft.open("wb") as out:
+                shutil.copyfileobj(source, out)
+            draft.chmod(0o755)
+            draft.rename(target / path.name)
+        finally:
+            draft.unlink(missing_ok=True)
         taken.append(path.name)
     if not taken:
         raise Malformed("the archive holds none of Fabric's programs under bin/")

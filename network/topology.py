@@ -44,6 +44,8 @@ class TopologySettings(_Strict):
     endorsement: str
     batch_timeout_ms: int = Field(default=250, ge=10, le=60_000)
     batch_messages: int = Field(default=500, ge=1, le=10_000)
+    # How far a client's time may lie from a peer's. The contract has no other clock; more is for rehearsals only.
+    time_window: str = Field(default="15m", pattern=r"^[1-9][0-9]{0,5}[smh]$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

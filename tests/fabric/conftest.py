@@ -1,0 +1,62 @@
+"""One real network for all tests of a run: own ports, own folder, always purged at the end."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from network.bring_up import Network
+from network.programs import find_programs
+from network.topology import Topology, lay_out, read_topology
+
+# Wide enough for the scenarios, which are set on one day and step over hours.
+REHEARSAL_WINDOW = "87600h"
+
+
+def free_base_port(count: int = 100) -> int:
+    """A base port with `count` free ports behind it, so that several runs stand side by side."""
+    for base in range(21050, 60000, 500):
+        if all(_is_free(base + step) for step in range(count)):
+            return base
+    raise RuntimeError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def laid_out(name: str, **changed: object) -> Topology:
+    """A shipped topology on free ports, with quick blocks."""
+    settings = read_topology(name).settings
+    values = {"base_port": free_base_port(), "batch_timeout_ms": 40, **changed}
+    return lay_out(settings.model_validate({**settings.model_dump(), **values}))
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+@pytest.fixture(scope="session")
+def fabric_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Four organisations and three Raft orderers with the contract, up."""
+    network = Network(
+        topology=laid_out("raft", time_window=REHEARSAL_WINDOW),
+        root=tmp_path_factory.mktemp("network"),
+        programs=find_programs(os.environ, Path.home()),
+    )
+    try:
+        network.up(now_us=now_us())
+        yield network
+    finally:
+        network.down(purge=True)
