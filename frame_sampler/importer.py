@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -21,7 +21,7 @@ from sdk.spool import Spool
 if TYPE_CHECKING:
     from sdk.settings import StoreSettings  # loads pydantic, which who calls this has loaded or does not need
 
-__all__ = ["Imported", "import_file", "import_folder", "import_sequence"]
+__all__ = ["Imported", "folder_starts", "import_file", "import_folder"]
 
 # The ledger takes times that much ahead of its own.
 _AHEAD_US = 15 * 60 * 1_000_000
@@ -92,23 +92,6 @@ def import_folder(
     """
     for start_us, path in folder_starts(folder, zone=zone, pattern=pattern):
         yield import_file(home, path, camera=camera, start_us=start_us, store=store, now=now, progress=progress)
-
-
-def import_sequence(
-    home: Home,
-    paths: Sequence[Path],
-    *,
-    camera: str,
-    start_us: int,
-    store: StoreSettings,
-    now: Now,
-    progress: Progress | None = None,
-) -> Iterator[Imported]:
-    """Record files that continue each other: each starts where the one before it ended, and is a chain of its own."""
-    for path in paths:
-        imported = import_file(home, path, camera=camera, start_us=start_us, store=store, now=now, progress=progress)
-        start_us = imported.end_us
-        yield imported
 
 
 def folder_starts(

@@ -164,7 +164,8 @@ class Recording:
     def _attempt(self, track: int | None, limits: Limits) -> None:
         first, footage = self.state.next_unit, self._footage
         kept = self._enrolled.policy.kept if self._rung.media else "none"
-        self._plan = Plan(prefix=self._spool.temporary(), kept="keys" if kept == "keys" else kept)
+        # A file offers no second stream: all of it is what there is to keep.
+        self._plan = Plan(prefix=self._spool.temporary(), kept="all" if kept == "substream" else kept)
         self._handed = 0
         examined = next((each.index for each in footage.tracks if each.examined), track)
         arguments = {

@@ -18,7 +18,7 @@ from evidence.leaves import USER_SIDE
 from evidence.policy import DEFAULT_POLICY, sample_shortfall
 from evidence.proof_file import mismatch
 from evidence.registry import judge_block
-from frame_sampler.importer import import_file, import_folder, import_sequence
+from frame_sampler.importer import import_file, import_folder
 from frame_sampler.samples import parse_private_part
 from media.child import Limits
 from media.footage import Footage
@@ -275,16 +275,6 @@ def test_one_uncertain_name_in_a_folder_stops_it_all(footage: Path, plain_home: 
     with pytest.raises(ConfigInvalid, match=r"b\.mkv"):
         list(import_folder(plain_home, tmp_path, camera="gate-2", store=CLEAR, now=now_us))
     assert sorted((plain_home.spool / "media").iterdir()) == before
-
-
-def test_files_that_continue_each_other_start_where_the_former_ended(
-    footage: Path, plain_home: Home, tmp_path: Path
-) -> None:
-    paths = [shutil.copy(footage / "porch_camera_vfr.mkv", tmp_path / name) for name in ("one.mkv", "two.mkv")]
-    one, two = import_sequence(
-        plain_home, [Path(path) for path in paths], camera="gate-1", start_us=START_US + 77, store=CLEAR, now=now_us
-    )
-    assert two.start_us == one.end_us == one.start_us + 6_007_000
 
 
 def test_several_picture_tracks_are_refused_until_one_is_chosen(
