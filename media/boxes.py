@@ -21,7 +21,17 @@ PLACE = {
 # Those of which a parent holds at most one.
 SINGLE = frozenset(PLACE) - {b"trak", b"traf", b"trun", b"trex", b"moof"}
 # Boxes that hold boxes which are none of ours, but which some readers look into.
-TRANSPARENT = frozenset((b"udta", b"meta", b"ilst", b"dinf", b"gmhd", b"wide", b"tref", b"tapt", b"sinf", b"schi"))
+TRANSPARENT = frozenset(
+    (b"udta", b"meta", b"ilst", b"dinf", b"gmhd", b"wide", b"tref", b"tapt", b"sinf", b"schi", b"wave")
+)
+# Those that hold what a decoder begins with. FFmpeg takes the first one that it meets, in whichever box.
+CONFIGURATIONS = frozenset((b"avcC", b"hvcC", b"av1C", b"vpcC", b"esds", b"glbl", b"strf"))
+# Those that decide how pictures are decoded or shown, and stand directly in a sample description. FFmpeg takes them
+# wherever they stand, and for the latest track.
+ENTRY_ONLY = CONFIGURATIONS | {
+    b"pasp", b"clap", b"colr", b"fiel", b"gama", b"lhvC", b"st3d", b"sv3d", b"vexu", b"dvcC", b"dvvC", b"dvwC",
+}  # fmt: skip
+_STRUCTURE = frozenset(PLACE.values()) | TRANSPARENT | {b"stsd", b"dref"}
 _DEPTH = 6
 
 
@@ -114,7 +124,8 @@ def children(
     """Yield (type, payload) of the boxes inside one box.
 
     Args:
-        lenient: stop quietly where the bytes are no more boxes (user data, QuickTime's zero terminators).
+        lenient: stop quietly where the bytes are no more boxes (user data, QuickTime's zero terminators), unless they
+            begin one that matters: players read that as far as there are bytes.
 
     Raises:
         Malformed: a box outside its parent, in the wrong place, or twice where one is allowed.
@@ -127,14 +138,14 @@ def children(
         if size == 1 and at + 16 <= len(data):
             size, header = struct.unpack_from(">Q", data, at + 8)[0], 16
         elif size == 0:
-            if lenient or kind == b"\0\0\0\0":
+            if (lenient and not _matters(kind)) or kind == b"\0\0\0\0":
                 return
             size = len(data) - at
         if size < header or size > len(data) - at:
-            if lenient:
+            if lenient and not _matters(kind):
                 return
             raise Malformed(f"box '{name_of(kind)}' does not fit into '{name_of(parent)}'")
-        if PLACE.get(kind, parent) != parent:
+        if PLACE.get(kind, parent) != parent or (kind in ENTRY_ONLY and parent in _STRUCTURE):
             raise Malformed(f"box '{name_of(kind)}' stands in '{name_of(parent)}'")
         if kind in SINGLE:
             if kind in seen:
@@ -142,6 +153,10 @@ def children(
             seen.add(kind)
         yield kind, data[at + header : at + size]
         at += size
+
+
+def _matters(kind: bytes) -> bool:
+    return kind in PLACE or kind in ENTRY_ONLY or kind in TRANSPARENT
 
 
 def inside(data: memoryview, kind: bytes) -> memoryview:
@@ -196,7 +211,7 @@ def top_boxes(file: BinaryIO, size_bytes: int, budget: Budget) -> Iterator[TopBo
             size = size_bytes - at
         if size < header or (kind == b"\0\0\0\0" and at):
             return
-        if PLACE.get(kind, b"") != b"":
-            raise Malformed(f"box '{name_of(kind)}' stands outside '{name_of(PLACE[kind])}'")
+        if PLACE.get(kind, b"") != b"" or kind in ENTRY_ONLY:
+            raise Malformed(f"box '{name_of(kind)}' stands outside '{name_of(PLACE.get(kind, b'stsd'))}'")
         yield TopBox(kind=kind, start=at, payload=at + header, end=at + size, whole=at + size <= size_bytes)
         at += size

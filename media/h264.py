@@ -5,6 +5,7 @@ Source: ITU-T H.264 (08/2021), 7.3 and annex E.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from evidence.errors import Malformed
@@ -170,7 +171,9 @@ def parse_configuration(data: bytes) -> tuple[int, list[bytes]]:
     if position < len(data):
         position = take_units(data, position + 1, data[position], units)
     if data[1] in _WITH_CHROMA and len(data) >= position + 4:
-        take_units(data, position + 4, data[position + 3], units)
+        # Decoders do not read this last part, so damage to it must not hide the sets in front of it.
+        with suppress(Malformed):
+            take_units(data, position + 4, data[position + 3], units)
     return (data[4] & 3) + 1, units
 
 

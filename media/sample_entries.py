@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from evidence.errors import Malformed
-from media.boxes import Budget, Cursor, children, name_of
+from media.boxes import CONFIGURATIONS, TRANSPARENT, Budget, Cursor, children, name_of, refuse_misplaced
 
 _SETS = {b"avcC": "avcC", b"hvcC": "hvcC", b"av1C": "av1C", b"vpcC": "vpcC", b"esds": "esds", b"lhvC": "lhvC"}
 _ODD = frozenset((b"st3d", b"sv3d", b"vexu", b"resv", b"crop", b"gama", b"dvcC", b"dvvC", b"dvwC"))
@@ -83,6 +83,11 @@ def _entry(kind: bytes, data: memoryview, outside: tuple[bool, ...], budget: Bud
     for once in (b"pasp", b"clap", *_SETS):
         if sum(name == once for name, _ in boxes) > 1:
             raise Malformed(f"box '{name_of(once)}' stands twice in a sample description")
+    if sum(name in CONFIGURATIONS for name, _ in boxes) > 1:
+        raise Malformed("sample description holds several headers for the decoder")
+    for name, payload in boxes:
+        if name in TRANSPARENT:
+            refuse_misplaced(payload, name, budget)
     inner = dict(boxes)
     original = _original(inner.get(b"sinf"), budget)
     pasp = clap = None

@@ -28,9 +28,9 @@ def header_units(script: Script, footage: Footage) -> tuple[list[int], list[int]
     """Return the units decoded by other parameter sets than recorded, and those whose sets file or record lacks.
 
     A file cut out of a stream may lack sets until the next entry brings them; sets that are lacking behind an entry
-    that had its own were taken out.
+    that had its own were taken out. A decoder's header that cannot be read here may hold others that some player reads.
     """
-    entered = False
+    entered = "damaged_header" in footage.notes
     contexts: dict[int, list[bytes | None]] = {}
     changed: list[int] = []
     lacking: list[int] = []

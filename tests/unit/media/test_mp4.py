@@ -398,3 +398,39 @@ def test_absurd_numbers_cost_nothing() -> None:
         with pytest.raises(Malformed):
             read_movie(io.BytesIO(bomb), budget=Budget(boxes=100_000, samples=1_000_000))
         assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("kind", [b"avcC", b"glbl", b"esds", b"pasp", b"colr", b"clap", b"st3d"])
+@pytest.mark.parametrize("parent", [b"trak", b"udta", b"mdia"])
+def test_what_decides_how_pictures_look_stands_in_the_sample_description(
+    clip: Path, tmp_path: Path, kind: bytes, parent: bytes
+) -> None:
+    """FFmpeg takes these boxes wherever they stand, and the first of several decoder's headers."""
+
+    def change(movie: Box) -> None:
+        track = movie.find(b"trak")
+        if parent == b"udta":
+            track.children.insert(1, Box(b"udta", box(kind, bytes(40))))
+        else:
+            (track if parent == b"trak" else track.find(parent)).children.insert(0, Box(kind, bytes(40)))
+
+    with pytest.raises(Malformed, match=kind.decode()):
+        read(changed(clip, tmp_path / "copy.mp4", change))
+
+
+@pytest.mark.parametrize(
+    "second", [box(b"glbl", bytes(40)), box(b"esds", bytes(40)), box(b"wave", box(b"avcC", bytes(40)))]
+)
+def test_a_sample_description_holds_one_header_for_the_decoder(clip: Path, tmp_path: Path, second: bytes) -> None:
+    with pytest.raises(Malformed):
+        read(changed(clip, tmp_path / "copy.mp4", lambda movie: add_to_entry(movie.find(b"trak"), second)))
+
+
+def test_a_box_that_players_read_as_far_as_there_are_bytes_is_not_passed_over(clip: Path, tmp_path: Path) -> None:
+    def aspect(size: int) -> Path:
+        part = struct.pack(">I4sII", size, b"pasp", 2, 1)
+        return changed(clip, tmp_path / f"{size}.mp4", lambda movie: add_to_entry(movie.find(b"trak"), part))
+
+    assert video(aspect(0)).entries[0].pasp == (2, 1)
+    with pytest.raises(Malformed, match="pasp"):
+        read(aspect(1 << 20))

@@ -202,3 +202,10 @@ REAL_H265_SETS = [
     if h265.VPS <= unit[0] >> 1 & 63 <= h265.PPS
 ]
 REAL_H265_SPS = next(unit for unit in REAL_H265_SETS if unit[0] >> 1 & 63 == h265.SPS)
+
+
+def test_damage_behind_the_sets_of_a_decoders_header_does_not_hide_them() -> None:
+    """Decoders do not read the extension behind them."""
+    sps, pps = bytes.fromhex("6764000bacb40a0cfcf080000003008000000a078a1550"), bytes.fromhex("68ef0fcb")
+    sets = b"\x01" + sps[1:4] + b"\xff\xe1" + len(sps).to_bytes(2, "big") + sps + b"\x01\x00\x04" + pps
+    assert h264.parse_configuration(sets + b"\xfd\xf8\xf8\x01\xff\xff") == (4, [sps, pps])

@@ -46,6 +46,13 @@ def test_sets_taken_out_behind_an_entry_that_had_them_are_changed(clip: Clip) ->
     assert found.state is State.ALTERED
 
 
+def test_sets_lacking_under_a_decoders_header_that_cannot_be_read_are_changed(clip: Clip) -> None:
+    """A player may read from it what is not read here."""
+    copy = clip.sets(0, None)
+    found = verify(replace(copy, changes={"notes": ("damaged_header",)}))
+    assert set(found.strip) == {"H"} and found.state is State.ALTERED
+
+
 def test_sets_that_the_recording_lacked_are_not_compared() -> None:
     clip = scene("IPPP IPPP").sets(0, None).recorded()
     assert verify(clip).state is State.VERIFIED
