@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from chaincode import entries
 from chaincode.arguments import Arguments
+from chaincode.changes import revocations
 from chaincode.rule import refuse
 from chaincode.world import World, prefix_range
 from evidence.batches import Batch, batch_from_json, batch_key
@@ -33,6 +34,11 @@ _WHY: dict[str, tuple[RefusedReason, str, str]] = {
     ),
     "camera_not_active": ("denied", "blocks are anchored for active cameras", "a CRM can approve or reinstate it"),
     "key_differs": ("denied", "a block names the camera's registered key", "sign with the camera's own key"),
+    "key_revoked": (
+        "denied",
+        "nothing is anchored under a revoked key",
+        "a CRM can approve a change of the camera's key (approve_change)",
+    ),
     "signature_invalid": ("denied", "a block carries its camera's signature", "send the block as it was signed"),
 }
 
@@ -60,7 +66,8 @@ def _signed_blocks(listed: Sequence[object]) -> Sequence[SignedBlock]:
 
 
 def _anchor_open(world: World, actor: ParticipantEntry, blocks: Sequence[SignedBlock]) -> object:
-    cameras: dict[str, CameraEntry | None] = {}
+    cameras: dict[str, list[CameraEntry]] = {}
+    revoked: dict[str, set[str]] = {}
     opened = {(each.block.camera, each.block.chain) for each in blocks if each.block.sequence == 0}
     known: set[tuple[str, int]] = set()
     written = 0
@@ -76,9 +83,11 @@ def _anchor_open(world: World, actor: ParticipantEntry, blocks: Sequence[SignedB
                 raise refuse("conflict", f"a slot holds one block, and {slot} holds another", "nobody can replace it")
             continue
         if block.camera not in cameras:
-            cameras[block.camera] = entries.camera(world, block.camera)
-        camera = cameras[block.camera]
-        reason = judge_block(camera, signed)
+            cameras[block.camera] = entries.camera_history(world, block.camera)
+            revoked[block.camera] = {each.key for each in revocations(world, block.camera)}
+        history = cameras[block.camera]
+        camera = history[-1] if history else None
+        reason = judge_block(camera, signed, earlier=history[:-1], revoked=revoked[block.camera])
         if reason is not None:
             raise _cannot_anchor(reason, slot, camera)
         _check_site(actor, camera, block.camera)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
-from evidence.canonical import Fields, canonical, parse_canonical
+from evidence.canonical import Fields, canonical, integers, parse_canonical
+from evidence.digests import is_ident, parse_digest
 from evidence.errors import Malformed
 from evidence.keys import MAX_SPKI_BYTES, parse_public_key
 
@@ -18,6 +20,11 @@ T = TypeVar("T")
 
 MAX_ARGUMENT_BYTES = 64 << 10
 MAX_TEXT_BYTES = 1024
+MAX_IDS = 64
+MAX_DIGESTS = 500
+MAX_SPANS = 16
+# DER SubjectPublicKeyInfo of every X25519 key, before its 32 bytes (RFC 8410 4).
+_X25519_SPKI = bytes.fromhex("302a300506032b656e032100")
 
 
 def _public_key(fields: Fields, name: str) -> bytes:
@@ -31,6 +38,33 @@ def _object(fields: Fields, name: str) -> bytes:
     return canonical(value)
 
 
+def _ascending(fields: Fields, name: str, limit: int, read: Callable[[object], str]) -> tuple[str, ...]:
+    """A list without repetition in one order, so that the same list has one spelling."""
+    listed = tuple(read(each) for each in fields.list(name, limit=limit))
+    if not listed or any(first >= second for first, second in pairwise(listed)):
+        raise Malformed(f"{name!r} is not 1 to {limit} different entries in ascending order")
+    return listed
+
+
+def _ident(value: object) -> str:
+    if not isinstance(value, str) or not is_ident(value):
+        raise Malformed("a list of ids holds something else")
+    return value
+
+
+def _encryption_key(fields: Fields, name: str) -> bytes:
+    spki = fields.base64(name, limit=MAX_SPKI_BYTES)
+    if len(spki) != len(_X25519_SPKI) + 32 or not spki.startswith(_X25519_SPKI):
+        raise Malformed(f"{name!r} is not the DER SubjectPublicKeyInfo of an X25519 key")
+    return spki
+
+
+def _spans(fields: Fields, name: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        integers(each, f"entry of {name!r}", 3, 0, 9_999_999_999) for each in fields.list(name, limit=MAX_SPANS)
+    )
+
+
 # Kind of an argument -> what reads it. The words stand in the reference and in `describe`.
 KINDS: Mapping[str, Callable[[Fields, str], object]] = {
     "id": Fields.ident,
@@ -40,6 +74,13 @@ KINDS: Mapping[str, Callable[[Fields, str], object]] = {
     "digest": Fields.digest,
     "public key": _public_key,
     "object": _object,
+    "yes or no": Fields.boolean,
+    "list of ids": lambda fields, name: _ascending(fields, name, MAX_IDS, _ident),
+    "list of digests": lambda fields, name: _ascending(
+        fields, name, MAX_DIGESTS, lambda each: parse_digest(each, "an entry").hex()
+    ),
+    "encryption key": _encryption_key,
+    "list of [chain, first, last]": _spans,
 }
 
 
@@ -90,6 +131,18 @@ class Arguments:
 
     def maybe_number(self, name: str) -> int | None:
         return None if self._values[name] is None else self.number(name)
+
+    def flag(self, name: str) -> bool:
+        return self._typed(name, bool)
+
+    def names(self, name: str) -> tuple[str, ...]:
+        return self._typed(name, tuple)
+
+    def spans(self, name: str) -> tuple[tuple[int, int, int], ...]:
+        return self._typed(name, tuple)
+
+    def maybe_hex(self, name: str) -> str | None:
+        return None if self._values[name] is None else self.data(name).hex()
 
     def _typed(self, name: str, kind: type[T]) -> T:
         value = self._values[name]

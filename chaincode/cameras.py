@@ -11,7 +11,7 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from chaincode import entries
+from chaincode import documents, entries
 from chaincode.arguments import Arguments
 from chaincode.rule import refuse
 from chaincode.world import World
@@ -39,10 +39,10 @@ def propose_camera(world: World, actor: ParticipantEntry, arguments: Arguments) 
             f"an operator of {control_room} can do this",
         )
     _check_owner(actor, owner)
-    _check_addresses(arguments.text("ip"), arguments.text("location"), private=owner is not None)
+    check_addresses(arguments.text("ip"), arguments.text("location"), private=owner is not None)
     view_of = arguments.maybe_text("view_of")
     if view_of is not None:
-        viewed = _camera(world, view_of)
+        viewed = existing_camera(world, view_of)
         if (viewed.control_room, viewed.site, viewed.owner) != (control_room, arguments.text("site"), owner):
             raise refuse("invalid", f"another view of a camera stands at the same place, and {view_of} does not")
     key = parse_public_key(arguments.data("device_key"))
@@ -75,8 +75,20 @@ def propose_camera(world: World, actor: ParticipantEntry, arguments: Arguments) 
     return {"camera": subject}
 
 
+def recommend_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
+    """A supervisor's word on the record; it activates nothing."""
+    entry = decidable(world, actor, arguments.text("camera"), "CRS")
+    if entry.status != PROPOSED:
+        raise refuse("conflict", f"only a proposed camera is recommended; {entry.id} is {entry.status}")
+    for before in documents.every(world, "recommendation", entry.id):
+        if before.text("by") == actor.id:
+            raise refuse("conflict", f"you have recommended {entry.id} already")
+    members = {"camera": entry.id, "entry": entry.n, "by": actor.id}
+    return {"camera": entry.id, "n": documents.append_next(world, "recommendation", entry.id, members)}
+
+
 def approve_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    entry = _decidable(world, actor, arguments.text("camera"), "CRM")
+    entry = decidable(world, actor, arguments.text("camera"), "CRM")
     if entry.proposer == actor.id:
         raise refuse(
             "denied",
@@ -87,34 +99,36 @@ def approve_camera(world: World, actor: ParticipantEntry, arguments: Arguments) 
 
 
 def reject_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    entry = _decidable(world, actor, arguments.text("camera"), "CRM or CRS")
+    entry = decidable(world, actor, arguments.text("camera"), "CRM or CRS")
     return _move(world, entry, actor, (PROPOSED,), REJECTED, arguments.data("reason"))
 
 
 def suspend_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    entry = _decidable(world, actor, arguments.text("camera"), "CRM or CRS")
+    entry = decidable(world, actor, arguments.text("camera"), "CRM or CRS")
     return _move(world, entry, actor, (ACTIVE,), SUSPENDED, arguments.data("reason"))
 
 
 def reinstate_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    entry = _decidable(world, actor, arguments.text("camera"), "CRM")
+    entry = decidable(world, actor, arguments.text("camera"), "CRM")
     return _move(world, entry, actor, (SUSPENDED,), ACTIVE, arguments.data("reason"))
 
 
 def retire_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    entry = _decidable(world, actor, arguments.text("camera"), "CRM")
+    entry = decidable(world, actor, arguments.text("camera"), "CRM")
     return _move(world, entry, actor, (ACTIVE, SUSPENDED), RETIRED, arguments.data("reason"))
 
 
-def _camera(world: World, subject: str) -> CameraEntry:
+def existing_camera(world: World, subject: str) -> CameraEntry:
+    """The camera in force. Raises Refused where there is none."""
     entry = entries.camera(world, subject)
     if entry is None:
         raise refuse("not_found", f"there is no camera {subject}", "an operator can propose it (propose_camera)")
     return entry
 
 
-def _decidable(world: World, actor: ParticipantEntry, subject: str, deciders: str) -> CameraEntry:
-    entry = _camera(world, subject)
+def decidable(world: World, actor: ParticipantEntry, subject: str, deciders: str) -> CameraEntry:
+    """The camera in force, where `actor` belongs to its control room."""
+    entry = existing_camera(world, subject)
     if entry.control_room != actor.control_room:
         raise refuse(
             "denied",
@@ -151,7 +165,7 @@ def _check_owner(actor: ParticipantEntry, owner: str | None) -> None:
         raise refuse("denied", "a private camera is proposed by its owner", f"its owner ({owner}) can do this")
 
 
-def _check_addresses(ip: str, location: str, *, private: bool) -> None:
+def check_addresses(ip: str, location: str, *, private: bool) -> None:
     """Address and place of a private camera are personal data: commitments only. Others stand in clear."""
     if private:
         if _COMMITMENT.fullmatch(ip) is None or _COMMITMENT.fullmatch(location) is None:

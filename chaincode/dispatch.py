@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from chaincode import entries
 from chaincode.arguments import Arguments, parse_arguments
+from chaincode.deputies import acting
 from chaincode.participants import founding_admin
 from chaincode.roles import PLACES
 from chaincode.rule import Rule, refuse
-from chaincode.table import TABLE
+from chaincode.second_person import rules_in_force
+from chaincode.table import TABLE, VERSION
 from chaincode.world import World
 from evidence.canonical import canonical
 from evidence.certificates import Caller
@@ -89,7 +91,7 @@ def resolve_actor(world: World, rule: Rule) -> ParticipantEntry:
     """
     caller = world.caller
     role = caller.role
-    if not rule.permits(role, caller.msp):
+    if not rule.permits(role, caller.msp) and not rule.permits_deputy(role, caller.msp):
         raise refuse("denied", f"{rule.text}; you are {role or 'without a role'} of {caller.msp}", _who_could(rule))
     if rule.founding:
         return founding_admin(caller)
@@ -114,8 +116,32 @@ def resolve_actor(world: World, rule: Rule) -> ParticipantEntry:
             f"participants may act until their registration ends, and that of {entry.id} has ended",
             f"{registrar} extend it (change_participant)",
         )
+    if entry.key != caller.public_key.key_id:
+        raise refuse(
+            "denied",
+            f"a participant acts with their newest key, and {entry.id} has another one since",
+            f"use the new key of {entry.id}",
+        )
     _certificate_agrees(caller, entry, registrar)
-    return entry
+    actor = acting(world, rule, entry)
+    if not rule.permits(actor.role, actor.msp):
+        raise refuse(
+            "denied",
+            f"{rule.text}; you are {role} of {caller.msp}, and no manager's delegation to you is in force",
+            f"{_who_could(rule)}, or delegate it to you (delegate)",
+        )
+    _check_rules(world, rule)
+    return actor
+
+
+def _check_rules(world: World, rule: Rule) -> None:
+    """A contract that does not know the rules in force writes nothing: organisations upgrade one after the other."""
+    if rule.kind == "submit" and rules_in_force(world) > VERSION:
+        raise refuse(
+            "denied",
+            f"version {rules_in_force(world)} of the rules is in force, and this contract knows version {VERSION}",
+            "your organisation has to install the newer contract",
+        )
 
 
 def _certificate_agrees(caller: Caller, entry: ParticipantEntry, registrar: str) -> None:

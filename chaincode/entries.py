@@ -76,6 +76,20 @@ def append_camera(world: World, entry: CameraEntry) -> None:
     world.put(numbered_key("camera", entry.id, entry.n), data)
 
 
+def check_camera(entry: CameraEntry) -> None:
+    """Raises Malformed where a member is longer than an entry may hold; asked before something is proposed."""
+    parse_camera_entry(entry.canonical())
+
+
+def camera_history(world: World, subject: str) -> list[CameraEntry]:
+    """All entries of a camera, oldest first."""
+    history = []
+    for key, value in world.scan(*prefix_range(f"camera/{subject}/")):
+        with stored(key):
+            history.append(_parse_camera(value))
+    return history
+
+
 def append_participant(world: World, entry: ParticipantEntry) -> None:
     """Write one more entry of a participant; see `append_camera`."""
     data = entry.canonical()

@@ -58,7 +58,7 @@ def init(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     world.put(entries.GENESIS_KEY, arguments.document)
     for msp, key_id in admins:
         entry = _founding_entry(msp, key_id)
-        _bind_key(world, key_id, entry.id)
+        bind_key(world, key_id, entry.id)
         entries.append_participant(world, entry)
     return {"admins": [founding_admin_id(key_id) for _, key_id in admins]}
 
@@ -83,7 +83,7 @@ def register_participant(world: World, actor: ParticipantEntry, arguments: Argum
         valid_until_us=arguments.maybe_number("valid_until_us"),
     )
     _check_placed(entry)
-    _bind_key(world, key_id, subject)
+    bind_key(world, key_id, subject)
     entries.append_participant(world, entry)
     return {"participant": subject}
 
@@ -118,6 +118,19 @@ def suspend_participant(world: World, actor: ParticipantEntry, arguments: Argume
 def reinstate_participant(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     entry = _own_participant(world, actor, arguments.text("participant"))
     return _set_status(world, entry, "SUSPENDED", "ACTIVE")
+
+
+def rotate_participant_key(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
+    """Give a participant another key; the old one counts no longer and is never given away again."""
+    entry = _own_participant(world, actor, arguments.text("participant"))
+    if entry.id == actor.id:
+        raise refuse("denied", "an ADMIN may not change their own entry", f"another ADMIN of {actor.msp} can do this")
+    key_id = arguments.text("key")
+    if world.get(entries.key_entry_key(key_id)) is not None:
+        raise refuse("conflict", "a key belongs to one participant or camera, and this one is taken", "make a new key")
+    bind_key(world, key_id, entry.id)
+    entries.append_participant(world, replace(entry, n=entry.n + 1, key=key_id))
+    return {"participant": entry.id, "n": entry.n + 1}
 
 
 def _own_participant(world: World, actor: ParticipantEntry, subject: str) -> ParticipantEntry:
@@ -156,5 +169,6 @@ def _check_placed(entry: ParticipantEntry) -> None:
             raise refuse("invalid", f"a {role.words} ({entry.role}) {needs} {place.replace('_', ' ')}")
 
 
-def _bind_key(world: World, key_id: str, participant: str) -> None:
+def bind_key(world: World, key_id: str, participant: str) -> None:
+    """Give a key to a participant, for ever."""
     world.put(entries.key_entry_key(key_id), canonical({"participant": participant}))

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from chaincode import entries
+from chaincode.access import keeps, sees_by_grant
 from chaincode.arguments import Arguments
-from chaincode.roles import CONTROL_ROOM
 from chaincode.rule import refuse
 from chaincode.world import World, prefix_range
 from evidence.batches import batch_key
@@ -32,14 +32,14 @@ T = TypeVar("T")
 
 
 def get_genesis(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    data = _found(world.get(entries.GENESIS_KEY), "genesis document")
+    data = found(world.get(entries.GENESIS_KEY), "genesis document")
     with entries.stored(entries.GENESIS_KEY):
         digest = parse_genesis(data).digest
     return {"digest": digest.hex(), "genesis": _json(data, MAX_GENESIS_BYTES)}
 
 
 def get_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    return _json(_visible_camera(world, actor, arguments.text("camera"), blocks=False).canonical())
+    return _json(visible_camera(world, actor, arguments.text("camera"), blocks=False).canonical())
 
 
 def find_cameras(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
@@ -49,19 +49,19 @@ def find_cameras(world: World, actor: ParticipantEntry, arguments: Arguments) ->
         with entries.stored(row[0]):
             camera = parse_camera_entry(row[1])
         wanted = status in (None, camera.status) and site in (None, camera.site)
-        return _json(row[1]) if wanted and _sees(actor, camera, blocks=False) else None
+        return _json(row[1]) if wanted and _sees(world, actor, camera, blocks=False) else None
 
-    return _page(world, prefix_range("camera/"), arguments, select, group=_newest_of_each)
+    return page(world, prefix_range("camera/"), arguments, select, group=newest_of_each)
 
 
 def history_camera(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    camera = _visible_camera(world, actor, arguments.text("camera"), blocks=False)
-    return _page(world, prefix_range(f"camera/{camera.id}/"), arguments, _value)
+    camera = visible_camera(world, actor, arguments.text("camera"), blocks=False)
+    return page(world, prefix_range(f"camera/{camera.id}/"), arguments, value_of)
 
 
 def get_participant(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     subject = arguments.text("participant")
-    return _json(_found(entries.newest(world, "participant", subject), f"participant {subject}")[1])
+    return _json(found(entries.newest(world, "participant", subject), f"participant {subject}")[1])
 
 
 def find_participants(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
@@ -71,68 +71,65 @@ def find_participants(world: World, actor: ParticipantEntry, arguments: Argument
         entry = _json(row[1])
         return entry if all(value in (None, entry.get(name)) for name, value in wanted.items()) else None
 
-    return _page(world, prefix_range("participant/"), arguments, select, group=_newest_of_each)
+    return page(world, prefix_range("participant/"), arguments, select, group=newest_of_each)
 
 
 def history_participant(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    return _page(world, prefix_range(f"participant/{arguments.text('participant')}/"), arguments, _value)
+    return page(world, prefix_range(f"participant/{arguments.text('participant')}/"), arguments, value_of)
 
 
 def history_policy(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    return _page(world, prefix_range(f"policy/{arguments.text('control_room')}/"), arguments, _value)
+    return page(world, prefix_range(f"policy/{arguments.text('control_room')}/"), arguments, value_of)
 
 
 def get_block(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    camera = _visible_camera(world, actor, arguments.text("camera"), blocks=True)
-    chain, sequence = _slot_number(arguments, "chain"), _slot_number(arguments, "sequence")
-    return _json(_found(world.get(slot_key(camera.id, chain, sequence)), f"block {sequence} in chain {chain}"))
+    camera = visible_camera(world, actor, arguments.text("camera"), blocks=True)
+    chain, sequence = slot_number(arguments, "chain"), slot_number(arguments, "sequence")
+    return _json(found(world.get(slot_key(camera.id, chain, sequence)), f"block {sequence} in chain {chain}"))
 
 
 def find_blocks(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    camera = _visible_camera(world, actor, arguments.text("camera"), blocks=True)
-    chain = _slot_number(arguments, "chain")
-    first = _slot_number(arguments, "first") if arguments.has("first") else 0
+    camera = visible_camera(world, actor, arguments.text("camera"), blocks=True)
+    chain = slot_number(arguments, "chain")
+    first = slot_number(arguments, "first") if arguments.has("first") else 0
     # The chain's own last possible key, and just behind it.
     span = (slot_key(camera.id, chain, first), prefix_range(f"block/{camera.id}/{chain:010d}/")[1])
-    return _page(world, span, arguments, _value)
+    return page(world, span, arguments, value_of)
 
 
 def find_chains(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    camera = _visible_camera(world, actor, arguments.text("camera"), blocks=True)
+    camera = visible_camera(world, actor, arguments.text("camera"), blocks=True)
 
     def select(row: Row) -> object:
         return {"chain": entries.number_of(row[0]), **_json(row[1])}
 
-    return _page(world, prefix_range(f"chain/{camera.id}/"), arguments, select)
+    return page(world, prefix_range(f"chain/{camera.id}/"), arguments, select)
 
 
 def get_batch(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    site, recorder = _visible_recorder(world, actor, arguments)
-    number = _slot_number(arguments, "batch")
-    return _json(_found(world.get(batch_key(site, recorder, number)), f"batch {number} of {recorder}"), 1 << 20)
+    site, recorder = visible_recorder(world, actor, arguments)
+    number = slot_number(arguments, "batch")
+    return _json(found(world.get(batch_key(site, recorder, number)), f"batch {number} of {recorder}"), 1 << 20)
 
 
 def find_batches(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    site, recorder = _visible_recorder(world, actor, arguments)
-    return _page(world, prefix_range(f"root/{site}/{recorder}/"), arguments, _value)
+    site, recorder = visible_recorder(world, actor, arguments)
+    return page(world, prefix_range(f"root/{site}/{recorder}/"), arguments, value_of)
 
 
-def _sees(actor: ParticipantEntry, camera: CameraEntry, *, blocks: bool) -> bool:
+def _sees(world: World, actor: ParticipantEntry, camera: CameraEntry, *, blocks: bool) -> bool:
     """Tell whether the contract shows `actor` this camera, or (`blocks`) what was anchored for it."""
-    if actor.role == "AUDITOR":
+    if keeps(actor, camera):
         return True
     if actor.role == "LAS":
         return not blocks
-    if actor.role == "OWNER":
-        return camera.owner == actor.id
-    if actor.msp == CONTROL_ROOM and actor.role != "ADMIN":
-        return camera.control_room == actor.control_room
-    return False  # police see what they are granted or have requested
+    return actor.role in ("PO", "PCRO") and sees_by_grant(world, actor, camera.id)
 
 
-def _visible_camera(world: World, actor: ParticipantEntry, subject: str, *, blocks: bool) -> CameraEntry:
-    camera = _found(entries.camera(world, subject), f"camera {subject}")
-    if not _sees(actor, camera, blocks=blocks):
+def visible_camera(world: World, actor: ParticipantEntry, subject: str, *, blocks: bool) -> CameraEntry:
+    """The camera in force, where it (or, `blocks`, what was anchored for it) is shown to `actor`. Raises Refused."""
+    camera = found(entries.camera(world, subject), f"camera {subject}")
+    if not _sees(world, actor, camera, blocks=blocks):
         raise refuse(
             "denied",
             f"{'what was anchored for a camera' if blocks else 'a camera'} is shown to its control room, its owner, "
@@ -142,9 +139,10 @@ def _visible_camera(world: World, actor: ParticipantEntry, subject: str, *, bloc
     return camera
 
 
-def _visible_recorder(world: World, actor: ParticipantEntry, arguments: Arguments) -> tuple[str, str]:
+def visible_recorder(world: World, actor: ParticipantEntry, arguments: Arguments) -> tuple[str, str]:
+    """Site and recorder as asked, where the recorder's batches are shown to `actor`. Raises Refused."""
     site, recorder = arguments.text("site"), arguments.text("recorder")
-    entry = _found(entries.participant(world, recorder), f"recorder {recorder}")
+    entry = found(entries.participant(world, recorder), f"recorder {recorder}")
     if actor.role != "AUDITOR" and (actor.control_room is None or actor.control_room != entry.control_room):
         raise refuse(
             "denied",
@@ -154,7 +152,7 @@ def _visible_recorder(world: World, actor: ParticipantEntry, arguments: Argument
     return site, recorder
 
 
-def _newest_of_each(rows: Iterator[Row]) -> Iterator[tuple[str, Row | None]]:
+def newest_of_each(rows: Iterator[Row]) -> Iterator[tuple[str, Row | None]]:
     """Numbered entries -> one row for each subject, its newest, under the key of the subject's first one.
 
     Yields (key to begin at to see this subject again, row or None while a subject is still being read).
@@ -176,7 +174,7 @@ def _each_row(rows: Iterator[Row]) -> Iterator[tuple[str, Row | None]]:
         yield row[0], row
 
 
-def _page(
+def page(
     world: World,
     span: tuple[str, str],
     arguments: Arguments,
@@ -207,7 +205,8 @@ def _page(
     return {"items": items, "next": None}
 
 
-def _value(row: Row) -> object:
+def value_of(row: Row) -> object:
+    """What an entry says."""
     return _json(row[1], 1 << 20)
 
 
@@ -219,14 +218,16 @@ def _json(data: bytes, limit: int = 64 << 10) -> dict[str, object]:
     return value
 
 
-def _slot_number(arguments: Arguments, name: str) -> int:
+def slot_number(arguments: Arguments, name: str) -> int:
+    """A number that fits into ten digits. Raises Malformed."""
     number = arguments.number(name)
     if number > MAX_SLOT_NUMBER:
         raise Malformed(f"{name!r} is larger than {MAX_SLOT_NUMBER}")
     return number
 
 
-def _found(value: T | None, what: str) -> T:
+def found(value: T | None, what: str) -> T:
+    """`value`, which must be there. Raises Refused."""
     if value is None:
         raise refuse("not_found", f"there is no {what} on this ledger")
     return value

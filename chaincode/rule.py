@@ -25,6 +25,7 @@ class Rule:
         subject: name of the argument that names whom or what the event is about; "" for the actor.
         document_bytes: largest size of the document taken instead of named arguments; 0 for named arguments.
         founding: may run only on an empty ledger, before there are participants.
+        deputy: a supervisor to whom a manager delegated may do it in the manager's place.
     """
 
     function: RuleFunction
@@ -35,6 +36,7 @@ class Rule:
     subject: str = ""
     document_bytes: int = 0
     founding: bool = False
+    deputy: bool = True
 
     @property
     def name(self) -> str:
@@ -43,6 +45,10 @@ class Rule:
     def permits(self, role: str, msp: str) -> bool:
         """Role and organisation are one question: a role is worth nothing under another organisation."""
         return role in self.roles and msp in ROLES[role].msps
+
+    def permits_deputy(self, role: str, msp: str) -> bool:
+        """Whether a supervisor may do it as deputy of a manager; that there is a delegation is asked elsewhere."""
+        return self.deputy and "CRM" in self.roles and role == "CRS" and msp in ROLES[role].msps
 
     @property
     def who(self) -> str:

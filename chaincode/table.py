@@ -10,6 +10,8 @@ from chaincode import anchors, cameras, participants, policies, queries
 from chaincode.arguments import Argument, Arguments
 from chaincode.roles import ROLES
 from chaincode.rule import Rule
+from chaincode.table_decisions import DECISIONS
+from chaincode.table_questions import QUESTIONS
 from chaincode.world import World
 from evidence.genesis import MAX_GENESIS_BYTES
 from evidence.registry import CAMERA_STATUSES, KEY_CUSTODY, PARTICIPANT_STATUSES, ParticipantEntry
@@ -191,7 +193,7 @@ _EVALUATE = (
         function=queries.get_camera,
         kind="evaluate",
         roles=_SEES_CAMERAS,
-        text="a camera is shown to its control room, its owner, the local authority and auditors",
+        text="a camera is shown to its control room, its owner, the local authority, auditors and whom it was granted",
         arguments=(_CAMERA,),
     ),
     Rule(
@@ -293,4 +295,4 @@ _EVALUATE = (
     ),
 )
 
-TABLE: dict[str, Rule] = {rule.name: rule for rule in (*_SUBMIT, *_EVALUATE)}
+TABLE: dict[str, Rule] = {rule.name: rule for rule in (*_SUBMIT, *DECISIONS, *_EVALUATE, *QUESTIONS)}

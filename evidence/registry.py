@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from evidence.blocks import SignedBlock
-from evidence.canonical import Fields, canonical, parse_canonical
+from evidence.canonical import Fields, canonical, integers, parse_canonical
 from evidence.digests import sha256, to_base64
 from evidence.errors import Malformed
 from evidence.genesis import is_msp
@@ -72,9 +72,14 @@ class CameraEntry:
     proposer: str
     decided_by: str | None
     reason: bytes | None
+    # Chain and sequence from which `device_key` counts, in the entry that brought the key and those after it; None for
+    # the key with which the camera was approved. Left out of the bytes while None: entries of before read the same.
+    key_from: tuple[int, int] | None = None
 
     def canonical(self) -> bytes:
         value: dict[str, Any] = {name: getattr(self, name) for name in _CAMERA_TEXTS}
+        if self.key_from is not None:
+            value["key_from"] = list(self.key_from)
         value["type"] = CAMERA_TYPE
         value["n"] = self.n
         value["device_key"] = to_base64(self.device_key.spki)
@@ -98,9 +103,10 @@ def parse_camera_entry(data: bytes) -> CameraEntry:
         parse_canonical(data, "camera entry", limit=MAX_ENTRY_BYTES),
         "camera entry",
         ("type", "n", "device_key", "reason", *_CAMERA_TEXTS),
+        ("key_from",),
     )
     f.const("type", CAMERA_TYPE)
-    return CameraEntry(
+    entry = CameraEntry(
         id=f.ident("id"),
         n=f.integer("n"),
         status=f.choice("status", CAMERA_STATUSES),
@@ -121,7 +127,16 @@ def parse_camera_entry(data: bytes) -> CameraEntry:
         proposer=f.ident("proposer"),
         decided_by=f.optional("decided_by", f.ident),
         reason=f.optional("reason", f.digest),
+        key_from=f.optional("key_from", lambda name: _slot(f.raw(name))),
     )
+    if entry.canonical() != data:
+        raise Malformed("camera entry states a member that it need not state")
+    return entry
+
+
+def _slot(value: object) -> tuple[int, int]:
+    chain, sequence = integers(value, "camera entry: 'key_from'", 2, 0, 9_999_999_999)
+    return chain, sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,17 +261,54 @@ def _latest(history: list[tuple[Position, T]], position: Position) -> T | None:
     return history[index - 1][1] if index else None
 
 
-def judge_block(camera: CameraEntry | None, signed: SignedBlock) -> str | None:
+def key_of_slot(camera: CameraEntry, earlier: Sequence[CameraEntry], chain: int, sequence: int) -> PublicKey:
+    """The device key that counts for a slot anchored now.
+
+    A rotation names a slot: below it the old key goes on counting, so that what was sealed before the switch can still
+    be anchored; from it on only the new one does. That slot's chain had begun when the rotation was approved, and
+    chains begin with ever higher numbers, so a chain that began later lies above it as a whole.
+
+    Args:
+        camera: the entry in force.
+        earlier: the entries before it, in any order; needed only where the camera had other keys.
+    """
+    entries = [*sorted((each for each in earlier if each.n < camera.n), key=lambda each: each.n), camera]
+    entry = entries.pop()
+    while entry.key_from is not None and (chain, sequence) < entry.key_from:
+        switched = entry.key_from, entry.device_key.key_id
+        while entries and (entries[-1].key_from, entries[-1].device_key.key_id) == switched:
+            entries.pop()
+        if not entries:
+            break
+        entry = entries.pop()
+    return entry.device_key
+
+
+def judge_block(
+    camera: CameraEntry | None,
+    signed: SignedBlock,
+    *,
+    earlier: Sequence[CameraEntry] = (),
+    revoked: Collection[str] = (),
+) -> str | None:
     """Tell why `signed` may not be anchored under the camera entry in force, or None if it may.
 
-    The reasons are a closed list: `camera_unknown`, `camera_not_active`, `key_differs`, `signature_invalid`.
+    Args:
+        earlier: the camera's entries before the one in force, see `key_of_slot`.
+        revoked: key ids of the camera that have been revoked.
+
+    The reasons are a closed list: `camera_unknown`, `camera_not_active`, `key_differs`, `key_revoked`,
+    `signature_invalid`.
     """
     if camera is None or camera.id != signed.block.camera:
         return "camera_unknown"
     if camera.status != ACTIVE:
         return "camera_not_active"
-    if camera.device_key.key_id != signed.block.key:
+    key = key_of_slot(camera, earlier, signed.block.chain, signed.block.sequence)
+    if key.key_id != signed.block.key:
         return "key_differs"
-    if not camera.device_key.verify(signed.signature, signed.block.signing_input()):
+    if key.key_id in revoked:
+        return "key_revoked"
+    if not key.verify(signed.signature, signed.block.signing_input()):
         return "signature_invalid"
     return None

@@ -40,6 +40,8 @@ PEOPLE: dict[str, tuple[str, str, dict[str, str]]] = {
 ADMINS = {msp: f"admin-{msp[:-3].lower()}" for msp in MSPS}
 
 REASON = sha256(b"salt", b"wrong address").hex()
+# A requester's X25519 key: its DER prefix and any 32 bytes.
+ENCRYPTION_KEY = to_base64(bytes.fromhex("302a300506032b656e032100") + bytes(range(32)))
 
 
 class Cast:

@@ -1,0 +1,97 @@
+"""What takes two persons of two organisations: they call the same transaction with identical arguments.
+
+A transaction has one creator, so the first call writes `pending/<function>/<digest of the arguments>/<n>` and the
+second one executes. Both stay on the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chaincode import documents, entries
+from chaincode.arguments import Arguments
+from chaincode.participants import bind_key
+from chaincode.rule import refuse
+from chaincode.world import World, prefix_range
+from evidence.canonical import canonical
+from evidence.digests import sha256
+from evidence.registry import ACTIVE, SUSPENDED, ParticipantEntry
+
+
+def confirmed(world: World, actor: ParticipantEntry, function: str, arguments: Arguments) -> ParticipantEntry | None:
+    """The first person, where `actor` is the second; None where `actor` is the first and now waits for another.
+
+    A first person who may no longer act counts for nothing: `actor` takes their place.
+
+    Raises:
+        Refused: the same person, or somebody of the same organisation, calls again.
+    """
+    subject = f"{function.replace('_', '-')}/{sha256(arguments.document).hex()}"
+    waiting = documents.newest(world, "pending", subject)
+    number = 0 if waiting is None else waiting.n + 1
+    members = {"function": function, "by": actor.id, "msp": actor.msp, "role": actor.role}
+    if waiting is not None and waiting.status == "WAITING":
+        first = entries.participant(world, waiting.text("by"))
+        if first is not None and first.active_at(world.tx_time_us) and first.role == waiting.text("role"):
+            if first.msp == actor.msp:
+                raise refuse(
+                    "denied",
+                    f"this takes two persons of two organisations, and {first.id} of {first.msp} has called already",
+                    f"somebody of another organisation than {first.msp} can do this, with the same arguments",
+                )
+            documents.append(world, "pending", subject, {**members, "status": "EXECUTED", "first": first.id}, n=number)
+            return first
+    documents.append(world, "pending", subject, {**members, "status": "WAITING"}, n=number)
+    return None
+
+
+def waits(detail: str) -> object:
+    """The result of a first call."""
+    return {"executed": False, "waits_for": detail}
+
+
+def replace_admin(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
+    """Suspend a lost ADMIN and register another of the same organisation."""
+    lost, made = arguments.text("lost"), arguments.text("participant")
+    entry = entries.participant(world, lost)
+    if entry is None:
+        raise refuse("not_found", f"there is no participant {lost}", "find_participants lists the ADMINs")
+    if entry.role != "ADMIN":
+        raise refuse("denied", f"only ADMINs are replaced in this way, and {lost} is {entry.role}")
+    if entry.msp == actor.msp:
+        raise refuse(
+            "denied",
+            f"a lost ADMIN is replaced by the ADMINs of two other organisations, and {lost} is of your own",
+            f"ADMINs of two organisations other than {entry.msp} can do this",
+        )
+    if entries.newest(world, "participant", made) is not None:
+        raise refuse("conflict", f"a participant's id is used once, and {made} exists", "choose another id")
+    key_id = arguments.text("key")
+    if world.get(entries.key_entry_key(key_id)) is not None:
+        raise refuse("conflict", "a key belongs to one participant or camera, and this one is taken", "make a new key")
+    if confirmed(world, actor, "replace_admin", arguments) is None:
+        return waits(f"an ADMIN of a third organisation, neither {actor.msp} nor {entry.msp}")
+    if entry.status == ACTIVE:
+        entries.append_participant(world, replace(entry, n=entry.n + 1, status=SUSPENDED))
+    bind_key(world, key_id, made)
+    entries.append_participant(world, replace(entry, id=made, n=0, status=ACTIVE, key=key_id, valid_until_us=None))
+    return {"executed": True, "participant": made}
+
+
+def activate_rules(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
+    """Let the rules of the next version count from here on; contracts that do not know them stop writing."""
+    version, now = arguments.number("version"), rules_in_force(world)
+    if version != now + 1:
+        raise refuse("conflict", f"rules are activated one version after the other, and version {now} is in force")
+    if confirmed(world, actor, "activate_rules", arguments) is None:
+        return waits(f"an ADMIN of another organisation than {actor.msp}")
+    world.put(f"rules/{version:010d}", canonical({"type": "veriframe/rules/1", "version": version, "by": actor.id}))
+    return {"executed": True, "version": version}
+
+
+def rules_in_force(world: World) -> int:
+    """Version of the rules that count; 1 from the founding on."""
+    version = 1
+    for key, _ in world.scan(*prefix_range("rules/")):
+        version = entries.number_of(key)
+    return version
