@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from evidence.batches import parse_batch
@@ -14,6 +15,9 @@ from evidence.proof_file import ProofFile, mismatch, parse_proof_file
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import SOUND, Anchor, Judgement, ReceiptJudge, Standing, broken
 from verifier.check_registry import RegistryJudge, worst
+
+# The same slot is read when it is judged and when the ledger's blocks are listed.
+read_signed_block = lru_cache(maxsize=8192)(parse_signed_block)
 
 _MISMATCH: Mapping[str, str] = MappingProxyType(
     {
@@ -90,7 +94,7 @@ class ProofJudge:
             value = receipt.writes.get(key)
             if value is None:
                 return broken("not_written", "a receipt does not write the slot that it stands for"), anchor, None
-            held = parse_signed_block(value)
+            held = read_signed_block(value)
             if held.block != signed.block:
                 return broken("slot_differs", "the ledger holds another record in this place"), anchor, None
             return self._whole(proof, held, anchor), anchor, None

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from evidence.batches import Batch, parse_batch
-from evidence.blocks import Block, parse_signed_block
+from evidence.blocks import Block
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
 from evidence.records import GapRecord, Record
 from evidence.registry import Position
 from verifier.bundle import Bundle
 from verifier.check_anchor import ReceiptJudge, Standing
-from verifier.check_proof import Judged
+from verifier.check_proof import Judged, read_signed_block
 from verifier.model import Finding, Span
 from verifier.sentences import utc
 
@@ -34,18 +34,19 @@ def check_links(own: Iterable[Judged]) -> list[Finding]:
         own: records of one camera that may be used, in any order.
     """
     findings = []
-    chains: dict[int, list[Record]] = defaultdict(list)
+    chains: dict[int, list[tuple[Record, bytes]]] = defaultdict(list)
     for judged in own:
-        record = record_of(judged)
-        if record is not None:
-            chains[record.chain].append(record)
+        if judged.proof is not None:
+            # The block's word for the record's digest: that it is right has been checked with the proof.
+            record = judged.proof.record
+            chains[record.chain].append((record, judged.proof.signed.block.record))
     for chain, records in chains.items():
-        records.sort(key=lambda record: record.sequence)
-        for before, behind in pairwise(records):
+        records.sort(key=lambda each: each[0].sequence)
+        for (before, digest), (behind, _) in pairwise(records):
             if behind.sequence != before.sequence + 1:
                 continue
             pictures = 0 if isinstance(before, GapRecord) else before.units.count
-            if behind.previous != before.digest or behind.first_unit != before.first_unit + pictures:
+            if behind.previous != digest or behind.first_unit != before.first_unit + pictures:
                 text = f"Record {behind.sequence} does not continue record {before.sequence} of its chain."
                 findings.append(Finding.of("link_broken", text, time_us=(before.start_us, behind.end_us), chain=chain))
     return findings
@@ -95,7 +96,7 @@ def _other_chains(bundle: Bundle, receipts: ReceiptJudge, camera: str, chains: s
             if receipts.anchor(receipt).judgement.standing is Standing.BROKEN or key not in receipt.writes:
                 continue
             try:
-                block = parse_signed_block(receipt.writes[key]).block
+                block = read_signed_block(receipt.writes[key]).block
             except Malformed:
                 continue
             found[block.chain].append(block)

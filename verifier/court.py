@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from evidence.blocks import Block, parse_signed_block
+from evidence.blocks import Block
 from evidence.checkpoint import note_key
 from evidence.digests import DIGEST_BYTES
 from evidence.errors import Malformed
@@ -19,7 +19,7 @@ from evidence.registry import CameraEntry, Position
 from evidence.trust import EmbeddedTrust, Trust
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import ReceiptJudge, Standing
-from verifier.check_proof import Judged, ProofJudge
+from verifier.check_proof import Judged, ProofJudge, read_signed_block
 from verifier.check_registry import AFTER_ALL, RegistryJudge
 from verifier.recorded import Recorded, RecordedSegment, RecordedSide
 
@@ -102,7 +102,7 @@ class Court:
                 continue
             try:
                 if key.startswith("block/"):
-                    yield parse_signed_block(receipt.writes[key]).block, standing
+                    yield read_signed_block(receipt.writes[key]).block, standing
                 elif key in self.bundle.leaf_lists:
                     for signed in parse_leaf_list(self.bundle.leaf_lists[key]).blocks:
                         yield signed.block, standing

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from evidence.batches import batch_key
-from evidence.blocks import Block, parse_signed_block, slot_key
+from evidence.blocks import Block, slot_key
 from evidence.digests import DIGEST_BYTES, sha256
 from evidence.errors import Malformed, ObjectCorrupt
 from evidence.leaf_list import parse_leaf_list
@@ -23,6 +23,7 @@ from evidence.trust import Trust
 from media.footage import Footage
 from verifier.asked import Asked
 from verifier.bundle import Bundle, SlotName
+from verifier.check_proof import read_signed_block
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and out of how much."""
@@ -176,7 +177,7 @@ class _Gathering:
             found: list[tuple[Position, str, Block]] = []
             for position, key, value in self.source.entries(f"block/{camera}/"):
                 try:
-                    found.append((position, key, parse_signed_block(value).block))
+                    found.append((position, key, read_signed_block(value).block))
                 except Malformed:
                     continue  # its receipt is judged, and named, where the slot is needed
             for position, key, _ in self.source.entries("root/"):

@@ -130,20 +130,19 @@ class Site:
         described = dict.fromkeys(("make", "model", "serial", "firmware", "hardware_address", "location"), "x")
         self.call(
             "op-1", "propose_camera", camera=camera, site="north", ip="10.0.4.17", control_room="cr-1",
-            device_key=to_base64(self.devices[camera].public_key.spki), key_custody="file", specification="", **described,
+            device_key=to_base64(self.devices[camera].public_key.spki), key_custody="file", specification="",
+            **described,
         )  # fmt: skip
         if approve:
             self.call("crm-1", "approve_camera", camera=camera)
 
     def recorder(self, camera: str, **changes: Any) -> Recorder:
         entries = self.host.reader.entries(f"camera/{camera}/")
-        return Recorder(
-            **{
-                "camera": parse_camera_entry(entries[-1].value), "signer": self.devices[camera], "policy": self.policy,
-                "tap": "rtsp", "clock": "ntp", "boot": "b", "software": "test", "decoder": "none",
-            }
-            | changes
-        )  # fmt: skip
+        values: dict[str, Any] = {
+            "camera": parse_camera_entry(entries[-1].value), "signer": self.devices[camera], "policy": self.policy,
+            "tap": "rtsp", "clock": "ntp", "boot": "b", "software": "test", "decoder": "none",
+        }  # fmt: skip
+        return Recorder(**values | changes)
 
     def record(self, camera: str, pictures: str, *, start_us: int | None = None, **changes: Any) -> None:
         """Seal segments, one per word of `pictures` (one letter a picture); the word `gap` is a signed gap of 1 s."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evidence.trust import Trust
+from evidence.trust import EmbeddedTrust, Trust
 from media.footage import Footage
 from tests.unit.verifier.small_site import NOON, PICTURE_US, Site, footage_of, picture
 from tests.unit.verifier.test_verdict import check
@@ -107,7 +107,9 @@ def test_an_alteration_is_not_said_on_proof_that_is_not_trusted(site: Site) -> N
 
 def test_one_operators_word_must_be_accepted_expressly(site: Site, film: Film) -> None:
     recorded(site)
-    trust = Trust(ledgers=tuple(replace(each, single_operator=False) for each in site.trust.ledgers))
+    ledger = site.trust.ledgers[0]
+    assert isinstance(ledger, EmbeddedTrust)
+    trust = Trust(ledgers=(replace(ledger, single_operator=False),))
     verdict = verdict_on(film("gate-1", 0, 30), site, trust=trust)
     assert verdict.state is State.UNTRUSTED_PROOF
     assert "beside whom no witness stands" in verdict.sentence
