@@ -124,6 +124,9 @@ OPERATIONS: Mapping[Op, OpRule] = MappingProxyType(
 CUT_PICTURE = "cut_picture"
 """The cause of an `unknown` that calls for no state: the container holds only a part of the picture."""
 
+CUT_BEGIN = "cut_begin"
+"""The cause of an `unknown` first picture of which the file holds a part, and from which others are decoded."""
+
 
 class FindingRule(NamedTuple):
     """Where a finding belongs, how it is drawn (None: not), and the state that it calls for (None: a note)."""

@@ -10,11 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from media.footage import Footage
+from verifier.coding import ENTRY, LEADING
 from verifier.entries import operations_of
 from verifier.gaps import align_gaps
 from verifier.lookup import Lookup
 from verifier.matching import Matching, match_pictures
-from verifier.model import CUT_PICTURE, Op, Span
+from verifier.model import CUT_BEGIN, CUT_PICTURE, Op, Span
 from verifier.recorded import Recorded
 from verifier.repeats import settle_by_time
 from verifier.runs import runs, spans_of, untaken, widened
@@ -240,10 +241,16 @@ class _Sorter:
             behind = placed[at] if at < len(placed) else NOWHERE
             cause = self._unknowable(before, behind)
             for unit in range(first, last + 1):
-                reason = CUT_PICTURE if unit in cut else cause
+                reason = self._cut_cause(unit) if unit in cut else cause
                 self.ops[unit] = Op.INSERTED if reason is None else Op.UNKNOWN
                 if reason is not None:
                     self.causes[unit] = reason
+
+    def _cut_cause(self, unit: int) -> str:
+        """Pictures that are decoded from a cut one look like whatever was made of it, so nothing excuses it then."""
+        clean = self.footage.clean
+        leads = (self.count > 1 and clean[1] != ENTRY) or (self.count > 2 and clean[2] == LEADING)
+        return CUT_BEGIN if unit == 0 and leads else CUT_PICTURE
 
     def _unknowable(self, before: int, behind: int) -> str | None:
         """Tell why nothing may be concluded about unmatched pictures between these placed units, if so."""

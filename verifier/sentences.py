@@ -92,6 +92,7 @@ def gap(missing_us: int, causes: Sequence[str]) -> str:
 IMPORTED = "Times as stated at import."
 NO_TIMES = "Presentation times were not compared, since the record or the copy carries none."
 CUT_PICTURE = "A cut picture at the edge of the file is displayed but not covered by this."
+CUT_BEGIN = "the file begins within a picture, and those behind it are decoded from what is left of it"
 ONLY_PENDING = "the pictures are signed, but none of them is anchored yet"
 OPEN_END = (
     "the last picture equals no recorded one, and a raw stream does not say whether it is cut or changed; "

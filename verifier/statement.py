@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from verifier import sentences
-from verifier.model import CUT_PICTURE, Finding, Op, Operation, Span, State
+from verifier.model import CUT_BEGIN, CUT_PICTURE, Finding, Op, Operation, Span, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +149,14 @@ def _reasons(facts: Facts) -> list[str]:
         reasons.append(sentences.ONLY_PENDING)
     if any(operation.cause == OPEN_END for operation in facts.script):
         reasons.append(sentences.OPEN_END)
+    if any(operation.cause == CUT_BEGIN for operation in facts.script):
+        reasons.append(sentences.CUT_BEGIN)
     unknown = sum(
         operation.pictures
         for operation in facts.script
-        if operation.state is State.UNDETERMINED and operation.op is Op.UNKNOWN and operation.cause != OPEN_END
+        if operation.state is State.UNDETERMINED
+        and operation.op is Op.UNKNOWN
+        and operation.cause not in (OPEN_END, CUT_BEGIN)
     )
     if unknown:
         reasons.append(_REASONS[Op.UNKNOWN.value].format(n=unknown))

@@ -208,6 +208,18 @@ def test_a_picture_that_is_cut_off_at_the_end_is_displayed_but_not_covered(clip:
     assert found.state is State.VERIFIED
 
 
+def test_a_cut_first_picture_excuses_nothing_where_others_are_decoded_from_it(clip: Clip) -> None:
+    """Whoever makes up what is left of it decides how the pictures behind it look."""
+    begun = verify(clip.cut(1, 9).replaced(0, by="half").container(cut=(0,)))
+    assert begun.strip[:2] == "?a"
+    assert begun.ops("unknown")[0].cause == "cut_begin"
+    assert begun.state is State.UNDETERMINED
+    entry = next(unit for unit, picture in enumerate(clip.pictures) if unit and picture.clean == 1)
+    whole = verify(clip.cut(entry - 1, 9).replaced(0, by="half").container(cut=(0,)))
+    assert whole.ops("unknown")[0].cause == "cut_picture"
+    assert whole.state is State.VERIFIED
+
+
 def test_a_picture_inside_is_never_excused_as_cut_off(clip: Clip) -> None:
     found = verify(clip.replaced(5).container(cut=(5,)))
     assert found.state is State.ALTERED
