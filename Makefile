@@ -50,6 +50,7 @@ vectors: $(VENV)/.ready ## make the own test vectors anew; git diff shows whethe
 docs: $(VENV)/.ready ## write the pages that are generated from the code
 	@$(VENV)/bin/python -m cli.reference docs/cli.md
 	@$(VENV)/bin/python docs/formats/make_lists.py
+	@$(VENV)/bin/python -m chaincode.page docs/contract.md
 
 .PHONY: lock
 lock: ## renew the hash-pinned requirements (needs uv)

@@ -19,6 +19,7 @@ from evidence.canonical import canonical
 from evidence.decisions import (
     Change,
     Revocation,
+    change_key,
     changed_camera,
     check_change,
     parse_change,
@@ -63,7 +64,7 @@ def propose_change(world: World, actor: ParticipantEntry, arguments: Arguments) 
             )
         _check_slot(world, change)
         world.put(entries.key_entry_key(key.key_id), canonical({"camera": entry.id}))
-    world.put(_change_key(change), change.canonical())
+    world.put(change_key(change), change.canonical())
     return {"camera": entry.id, "number": number}
 
 
@@ -129,10 +130,6 @@ def revocations(world: World, camera: str) -> Iterable[Revocation]:
     for key, value in world.scan(*prefix_range(f"revocation/{camera}/")):
         with entries.stored(key):
             yield parse_revocation(value)
-
-
-def _change_key(change: Change) -> str:
-    return numbered_key(f"change/{change.camera}", f"{change.number:010d}", change.n)
 
 
 def _next_number(world: World, camera: str) -> int:
@@ -204,4 +201,4 @@ def _proposed(world: World, actor: ParticipantEntry, entry: CameraEntry, number:
 
 def _decide(world: World, change: Change, actor: ParticipantEntry, status: str, reason: bytes | None) -> None:
     decided = replace(change, n=change.n + 1, status=status, decided_by=actor.id, reason=reason)
-    world.put(_change_key(decided), decided.canonical())
+    world.put(change_key(decided), decided.canonical())

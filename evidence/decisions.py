@@ -6,7 +6,8 @@ digits from 0; of a change, entry 0 is the proposal and entry 1 the decision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,7 @@ from evidence.canonical import Fields, canonical, integers, parse_canonical
 from evidence.digests import to_base64
 from evidence.errors import Malformed
 from evidence.keys import MAX_SPKI_BYTES, PublicKey, parse_public_key
-from evidence.registry import ACTIVE, KEY_CUSTODY, CameraEntry, ParticipantEntry
+from evidence.registry import ACTIVE, KEY_CUSTODY, CameraEntry, ParticipantEntry, Position, numbered_key
 
 DELEGATION_TYPE = "veriframe/delegation/1"
 REVOCATION_TYPE = "veriframe/revocation/1"
@@ -202,3 +203,60 @@ def check_change(change: Change) -> None:
 def changed_camera(entry: CameraEntry, change: Change, decided_by: str) -> CameraEntry:
     """The entry that follows `entry` when `change` is approved."""
     return replace(entry, n=entry.n + 1, decided_by=decided_by, reason=None, **change.values)
+
+
+class Decisions:
+    """All such decisions that are known, with their positions, asked for a moment; see `evidence.registry.Registry`.
+
+    Args:
+        entries: (position, key, value) in any order; other keys are ignored.
+
+    Raises:
+        Malformed: an entry does not parse, or stands under another key than it names.
+    """
+
+    def __init__(self, entries: Iterable[tuple[Position, str, bytes]]) -> None:
+        self._delegations: dict[str, list[tuple[Position, Delegation]]] = defaultdict(list)
+        self._revocations: dict[str, list[tuple[Position, Revocation]]] = defaultdict(list)
+        self._changes: dict[tuple[str, int, int], tuple[Position, Change]] = {}
+        for position, key, value in sorted(entries, key=lambda entry: entry[:2]):
+            kind = key.partition("/")[0]
+            if kind == "delegation":
+                delegation = parse_delegation(value)
+                _stands(key, numbered_key(kind, delegation.participant, delegation.n))
+                self._delegations[delegation.participant].append((position, delegation))
+            elif kind == "revocation":
+                revocation = parse_revocation(value)
+                _stands(key, numbered_key(kind, revocation.camera, revocation.n))
+                self._revocations[revocation.camera].append((position, revocation))
+            elif kind == "change":
+                change = parse_change(value)
+                _stands(key, change_key(change))
+                self._changes[change.camera, change.number, change.n] = (position, change)
+
+    def delegation_at(self, participant: str, position: Position) -> Delegation | None:
+        """The newest delegation written before `position`."""
+        found = [each for at, each in self._delegations.get(participant, ()) if at < position]
+        return found[-1] if found else None
+
+    def revocations(self, camera: str) -> Sequence[tuple[Position, Revocation]]:
+        return tuple(self._revocations.get(camera, ()))
+
+    def change(self, camera: str, number: int, n: int) -> tuple[Position, Change] | None:
+        return self._changes.get((camera, number, n))
+
+    def decided_at(self, camera: str, position: Position) -> Change | None:
+        """The decision about a change that the transaction at `position` wrote."""
+        for at, change in self._changes.values():
+            if (change.camera, at) == (camera, position) and change.n > 0:
+                return change
+        return None
+
+
+def change_key(change: Change) -> str:
+    return numbered_key(f"change/{change.camera}", f"{change.number:010d}", change.n)
+
+
+def _stands(key: str, named: str) -> None:
+    if key != named:
+        raise Malformed("a decision stands under another key than it names", where=key)

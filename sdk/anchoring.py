@@ -12,6 +12,7 @@ from typing import Protocol
 from chaincode.anchors import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES, open_batch
 from evidence.batches import batch_key, make_batch, parse_batch
 from evidence.blocks import Block, SignedBlock, chain_key, parse_signed_block, slot_key
+from evidence.decisions import parse_revocation
 from evidence.digests import sha256
 from evidence.errors import Malformed, Refused, VeriframeError
 from evidence.leaf_list import leaf_list
@@ -29,16 +30,20 @@ _WHY = {
     "camera_unknown": "the ledger does not know this camera",
     "camera_not_active": "the camera is not approved, or suspended, rejected or retired",
     "key_differs": "the block is signed with another key than the one registered for the camera",
+    "key_revoked": "the key that signed the block has been revoked",
     "signature_invalid": "the block's signature does not fit: the spool's row was changed",
 }
 _NEXT_STEP = {
     "camera_unknown": "propose and approve it: `veriframe camera propose`",
     "camera_not_active": "a control room manager can approve or reinstate it; what was recorded stays pending",
     "key_differs": "restore the camera's key, or have the new one approved",
+    "key_revoked": "record under a new key; what was signed with this one can no longer be anchored",
     "signature_invalid": "restore the spool from a back-up; the row is kept as it is",
 }
 
 Sendable = tuple[Row, SignedBlock]
+Registered = tuple[list[CameraEntry], set[str]]
+"""A camera's entries, oldest first, and the ids of its revoked keys."""
 
 
 class Registry(Protocol):
@@ -80,9 +85,7 @@ class Anchoring:
             # The ledger is away, or overtook us at every try: all that is not marked stays as it was.
             attempt.note("ledger", error)
 
-    def _sendable(
-        self, rows: Sequence[Row], cameras: dict[str, CameraEntry | None], attempt: Attempt
-    ) -> list[Sendable]:
+    def _sendable(self, rows: Sequence[Row], cameras: dict[str, Registered], attempt: Attempt) -> list[Sendable]:
         """The rows that still are what was sealed and that the registry lets in; the others are marked and stay."""
         passed = []
         for row in rows:
@@ -90,7 +93,9 @@ class Anchoring:
                 signed = row_block(row)
                 if row.camera not in cameras:
                     cameras[row.camera] = self._camera(row.camera)
-                reason = judge_block(cameras[row.camera], signed)
+                history, revoked = cameras[row.camera]
+                camera = history[-1] if history else None
+                reason = judge_block(camera, signed, earlier=history[:-1], revoked=revoked)
                 if reason and self._stands(signed.block):
                     # An earlier send arrived, its answer did not, and the camera has been suspended since.
                     self._fetch_receipts([(row, signed)], attempt)
@@ -105,7 +110,7 @@ class Anchoring:
 
     def _anchor_open(self, attempt: Attempt) -> None:
         hopeless: dict[str, VeriframeError] = {}
-        cameras: dict[str, CameraEntry | None] = {}
+        cameras: dict[str, Registered] = {}
         after = 0
         while rows := self._spool.unanchored(limit=self._most_blocks, after=after):
             after = rows[-1].number
@@ -168,7 +173,7 @@ class Anchoring:
         Nobody checks the blocks under a root when it is anchored: what the verifier would refuse must not go in.
         """
         chosen: list[Sendable] = []
-        cameras: dict[str, CameraEntry | None] = {}
+        cameras: dict[str, Registered] = {}
         after = 0
         while len(chosen) < MAX_SEALED_BATCH:
             rows = self._spool.unanchored(limit=MAX_SEALED_BATCH - len(chosen), after=after)
@@ -196,9 +201,11 @@ class Anchoring:
         standing = self._ledger.reader.get(slot_key(block.camera, block.chain, block.sequence))
         return standing is not None and parse_signed_block(standing.value).block == block
 
-    def _camera(self, camera: str) -> CameraEntry | None:
-        newest = max(self._ledger.reader.entries(f"camera/{camera}/"), key=lambda entry: entry.key, default=None)
-        return None if newest is None else parse_camera_entry(newest.value)
+    def _camera(self, camera: str) -> Registered:
+        entries = self._ledger.reader.entries
+        history = sorted(entries(f"camera/{camera}/"), key=lambda entry: entry.key)
+        revoked = {parse_revocation(entry.value).key for entry in entries(f"revocation/{camera}/")}
+        return [parse_camera_entry(entry.value) for entry in history], revoked
 
     def _next_batch(self, site: str, recorder: str) -> tuple[int, bytes | None]:
         """Number of the next batch and digest of the one before, here or, should this spool be new, on the ledger."""

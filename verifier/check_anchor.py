@@ -196,7 +196,11 @@ class ReceiptJudge:
             return untrusted("issuer", f"a certificate used was not issued by {msp} of this ledger's genesis")
         if not certificate.valid_at(time_us):
             return untrusted("certificate_expired", "a certificate was used outside its validity")
-        if rule is None or rule.kind != "submit" or not rule.permits(certificate.role, msp):
+        # Whether a deputy had a manager's word at that moment, the registry says.
+        permitted = rule is not None and (
+            rule.permits(certificate.role, msp) or rule.permits_deputy(certificate.role, msp)
+        )
+        if rule is None or rule.kind != "submit" or not permitted:
             return untrusted("role", f"{certificate.role or 'nobody'} of {msp} may not call {function}")
         return SOUND
 

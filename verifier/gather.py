@@ -24,6 +24,7 @@ from media.footage import Footage
 from verifier.asked import Asked
 from verifier.bundle import Bundle, SlotName
 from verifier.check_proof import read_signed_block
+from verifier.check_registry import REGISTRY_KINDS
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and out of how much."""
@@ -31,7 +32,6 @@ Progress = Callable[[str, int, int], None]
 Chain = tuple[str, int]
 
 _REPORT_EVERY = 200
-_REGISTRY = ("camera/", "participant/", "policy/")
 
 
 class Source(Protocol):
@@ -245,7 +245,7 @@ class _Gathering:
 
     def bundle(self, trust: Trust | None) -> Bundle:
         positions: dict[str, Position] = {}
-        for prefix in _REGISTRY:
+        for prefix in REGISTRY_KINDS:
             positions |= {key: position for position, key, _ in self.source.entries(prefix)}
         founding = self.source.entry("genesis")
         if founding is not None:
