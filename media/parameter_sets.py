@@ -3,11 +3,17 @@
 Sets are kept as they were last received, per id, the container's header first. A context is the SHA-256 over the sets
 that a picture's slices refer to: per slice VPS, SPS, PPS, each set once, as it stands with NAL header and emulation
 prevention, behind its length as u32. Sets that nothing refers to are not bound: stale ones come and go in re-packaging.
+
+Decoders differ in what becomes of a picture parameter set when the set that it refers to is replaced by another: FFmpeg
+goes on with the former one (H.264) or drops both (H.265); by the standard the new one counts. Encoders send them all
+again. Where one was not sent again, the digest of what was replaced stands behind the sets (`replaced`).
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from evidence.errors import Malformed
@@ -37,6 +43,18 @@ class ParameterSets(Protocol):
         """Equal for equal sets."""
 
 
+@dataclass(slots=True)
+class _Kept:
+    """A set that refers to another one: that one's id, its bytes, and the digest of all that was replaced under it."""
+
+    refers: int
+    nal: bytes
+    replaced: bytes = b""
+
+    def replace(self, former: bytes) -> None:
+        self.replaced = hashlib.sha256(self.replaced + former).digest()
+
+
 class H264Sets:
     """`chroma_444` tells whether a sequence parameter set in force says 4:4:4."""
 
@@ -44,29 +62,32 @@ class H264Sets:
         self.version = 0
         self.chroma_444 = False
         self._sps: dict[int, bytes] = {}
-        self._pps: dict[int, tuple[int, bytes]] = {}
+        self._pps: dict[int, _Kept] = {}
 
     def take(self, kind: int, nal: bytes) -> None:
         try:
             if kind == h264.SPS:
-                sps = h264.parse_sps_id(nal)
-                if self._sps.get(sps) == nal:
-                    return
-                self._sps[sps] = nal
-                self.chroma_444 = any(_chroma_444(each) for each in self._sps.values())
+                changed = self._take_sps(h264.parse_sps_id(nal), nal)
             else:
-                pps, sps = h264.parse_pps_ids(nal)
-                if self._pps.get(pps) == (sps, nal):
-                    return
-                self._pps[pps] = (sps, nal)
+                changed = _take_pps(self._pps, self._sps, *h264.parse_pps_ids(nal), nal)
         except Malformed:
             return
-        self.version += 1
+        self.version += changed
+
+    def _take_sps(self, sps: int, nal: bytes) -> bool:
+        former = self._sps.get(sps)
+        if former == nal:
+            return False
+        self._sps[sps] = nal
+        self.chroma_444 = any(_chroma_444(each) for each in self._sps.values())
+        if former is not None:
+            _replace(self._pps, sps, former)
+        return True
 
     def sets_of(self, pps: int) -> tuple[bytes, ...] | None:
         found = self._pps.get(pps)
-        sps = self._sps.get(found[0]) if found else None
-        return (sps, found[1]) if found and sps is not None else None
+        sps = self._sps.get(found.refers) if found else None
+        return (sps, found.nal, *_told(found.replaced)) if found and sps is not None else None
 
     def stream_format(self, pps: int) -> StreamFormat | None:
         sets = self.sets_of(pps)
@@ -77,6 +98,26 @@ class H264Sets:
 
     def state(self) -> object:
         return (self._sps, self._pps)
+
+
+def _take_pps(kept: dict[int, _Kept], sequences: Mapping[int, object], pps: int, sps: int, nal: bytes) -> bool:
+    former, made = kept.get(pps), _Kept(sps, nal)
+    if former is not None and former.nal != nal and sps not in sequences:
+        made.replace(former.nal)  # FFmpeg passes over one without its sequence parameter set
+    if former == made:
+        return False
+    kept[pps] = made
+    return True
+
+
+def _replace(kept: Mapping[int, _Kept], refers: int, former: bytes) -> None:
+    for each in kept.values():
+        if each.refers == refers:
+            each.replace(former)
+
+
+def _told(*replaced: bytes) -> tuple[bytes, ...]:
+    return tuple(filter(None, replaced))
 
 
 def _chroma_444(sps: bytes) -> bool:
@@ -92,40 +133,62 @@ class H265Sets:
     def __init__(self) -> None:
         self.version = 0
         self._vps: dict[int, bytes] = {}
-        self._sps: dict[int, tuple[int, bytes]] = {}
-        self._pps: dict[int, tuple[int, bytes]] = {}
+        self._sps: dict[int, _Kept] = {}
+        self._pps: dict[int, _Kept] = {}
 
     def take(self, kind: int, nal: bytes) -> None:
         try:
             if kind == h265.VPS:
-                vps = h265.parse_vps_id(nal)
-                if self._vps.get(vps) == nal:
-                    return
-                self._vps[vps] = nal
+                changed = self._take_vps(h265.parse_vps_id(nal), nal)
+            elif kind == h265.SPS:
+                changed = self._take_sps(*h265.parse_sps_ids(nal), nal)
             else:
-                kept, parse = (self._sps, h265.parse_sps_ids) if kind == h265.SPS else (self._pps, h265.parse_pps_ids)
-                own, refers = parse(nal)
-                if kept.get(own) == (refers, nal):
-                    return
-                kept[own] = (refers, nal)
+                changed = _take_pps(self._pps, self._sps, *h265.parse_pps_ids(nal), nal)
         except Malformed:
             return
-        self.version += 1
+        self.version += changed
+
+    def _take_vps(self, vps: int, nal: bytes) -> bool:
+        former = self._vps.get(vps)
+        if former == nal:
+            return False
+        self._vps[vps] = nal
+        if former is not None:
+            _replace(self._sps, vps, former)
+            for number, sequence in self._sps.items():
+                if sequence.refers == vps:
+                    _replace(self._pps, number, former)
+        return True
+
+    def _take_sps(self, sps: int, vps: int, nal: bytes) -> bool:
+        former, made = self._sps.get(sps), _Kept(vps, nal)
+        if former == made:
+            return False
+        self._sps[sps] = made
+        if former is not None and former.nal != nal:
+            _replace(self._pps, sps, former.nal)
+            if vps not in self._vps:
+                made.replace(former.nal)  # FFmpeg passes over one without its video parameter set
+        return True
 
     def sets_of(self, pps: int) -> tuple[bytes, ...] | None:
         picture = self._pps.get(pps)
-        sequence = self._sps.get(picture[0]) if picture else None
+        sequence = self._sps.get(picture.refers) if picture else None
         if picture is None or sequence is None:
             return None
         # Some decoders do without the video parameter set. A stream that lacks it alone is told by its own context;
         # to call it undecodable would let the other two change unseen.
-        video = self._vps.get(sequence[0])
-        return (sequence[1], picture[1]) if video is None else (video, sequence[1], picture[1])
+        return (
+            *_told(self._vps.get(sequence.refers, b"")),
+            *(sequence.nal, picture.nal),
+            *_told(sequence.replaced, picture.replaced),
+        )
 
     def stream_format(self, pps: int) -> StreamFormat | None:
-        sets = self.sets_of(pps)
+        picture = self._pps.get(pps)
+        sequence = self._sps.get(picture.refers) if picture else None
         try:
-            return h265.parse_sps(sets[-2]) if sets else None
+            return h265.parse_sps(sequence.nal) if sequence else None
         except Malformed:
             return None
 

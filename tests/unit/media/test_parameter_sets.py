@@ -149,6 +149,51 @@ def test_a_stream_that_lacks_its_video_parameter_set_alone_has_a_context_of_its_
     assert whole.stream_format(0) == lacking.stream_format(0) == h265.parse_sps(REAL_H265_SPS)
 
 
+def test_a_set_under_which_another_was_replaced_is_bound_until_it_is_sent_again() -> None:
+    """FFmpeg goes on with the sequence parameter set under which the picture parameter set arrived."""
+    sets, other = H264Sets(), SPS_0[:3] + b"\x1f" + SPS_0[4:]
+    for kind, unit in ((h264.SPS, other), (h264.PPS, PPS_0), (h264.SPS, SPS_0)):
+        sets.take(kind, unit)
+    found = sets.sets_of(0)
+    assert found is not None and found[:2] == (SPS_0, PPS_0) and len(found) == 3
+    sets.take(h264.SPS, other)
+    sets.take(h264.SPS, SPS_0)
+    again = sets.sets_of(0)
+    assert again is not None and again[:2] == found[:2] and again != found
+    sets.take(h264.PPS, PPS_0)
+    assert sets.sets_of(0) == (SPS_0, PPS_0)
+
+
+def test_a_set_that_ffmpeg_passes_over_does_not_hide_the_former_one() -> None:
+    sets, astray = H264Sets(), b"\x68" + bytes([0b1_00101_00])
+    assert h264.parse_pps_ids(astray) == (0, 4)
+    for kind, unit in ((h264.SPS, SPS_0), (h264.PPS, PPS_0), (h264.PPS, astray)):
+        sets.take(kind, unit)
+    assert sets.sets_of(0) is None
+    fourth = SPS_0[:4] + bytes([0b00101_000]) + SPS_0[5:]
+    assert h264.parse_sps_id(fourth) == 4
+    sets.take(h264.SPS, fourth)
+    found = sets.sets_of(0)
+    assert found is not None and found[:2] == (fourth, astray) and len(found) == 3
+    sets.take(h264.PPS, astray)
+    assert sets.sets_of(0) == (fourth, astray)
+
+
+@pytest.mark.parametrize("replaced", [h265.VPS, h265.SPS])
+def test_h265_sets_whose_ground_was_exchanged_for_a_while_are_told_from_others(replaced: int) -> None:
+    units = {unit[0] >> 1 & 63: unit for unit in REAL_H265_SETS}
+    sets = H265Sets()
+    for kind in (h265.VPS, h265.SPS, h265.PPS):
+        sets.take(kind, units[kind])
+    whole = sets.sets_of(0)
+    sets.take(replaced, units[replaced] + b"\x80")
+    sets.take(replaced, units[replaced])
+    assert whole is not None and sets.sets_of(0) not in (None, whole)
+    for kind in (h265.VPS, h265.SPS, h265.PPS):
+        sets.take(kind, units[kind])
+    assert sets.sets_of(0) == whole
+
+
 def test_the_same_set_again_changes_nothing() -> None:
     for sets, kind, unit in ((H264Sets(), h264.SPS, SPS_0), (H265Sets(), h265.VPS, b"\x40\x01\x0c\x01")):
         sets.take(kind, unit)
