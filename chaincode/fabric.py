@@ -13,6 +13,7 @@ import logging
 import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -40,6 +41,7 @@ LOG = logging.getLogger("veriframe.chaincode")
 MESSAGE_BYTES = 100 << 20
 STREAMS = 8  # open streams: one a peer, and room for reconnecting ones
 TRANSACTIONS = 16  # run at once on one stream
+END_S = 10.0  # what running transactions get when the process is told to end
 
 # A default gRPC server ends an idle peer's connection after some minutes, because peers ping more often than it likes.
 OPTIONS = (
@@ -65,17 +67,33 @@ class Contract(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: ignore[misc]
     def __init__(self, package_id: str, genesis: bytes | None = None) -> None:
         self._package_id = package_id
         self._genesis = genesis
+        self._streams: set[_Stream] = set()
+        self._lock = threading.Lock()
 
     def Connect(
         self, request_iterator: Iterator[ChaincodeMessage], context: grpc.ServicerContext
     ) -> Iterator[ChaincodeMessage]:
         """One peer's stream: a reader thread, a bounded pool for transactions, and this generator as the one writer."""
         stream = _Stream(self._package_id, self._genesis)
+        with self._lock:
+            self._streams.add(stream)
         reader = threading.Thread(target=stream.read, args=(request_iterator,), daemon=True)
         reader.start()
         try:
             yield from stream.outgoing()
         finally:
+            stream.close()
+            with self._lock:
+                self._streams.discard(stream)
+
+    def end(self, within_s: float) -> None:
+        """End the open streams, each after its running transactions, or after `within_s`. Peers never end one."""
+        deadline = time.monotonic() + within_s
+        with self._lock:
+            streams = list(self._streams)
+        for stream in streams:
+            while stream.busy and time.monotonic() < deadline:
+                time.sleep(0.02)
             stream.close()
 
 
@@ -88,6 +106,11 @@ class _Stream:
         self._running: dict[tuple[str, str], Conversation] = {}
         self._lock = threading.Lock()
         self._pool = futures.ThreadPoolExecutor(TRANSACTIONS, thread_name_prefix="transaction")
+
+    @property
+    def busy(self) -> bool:
+        with self._lock:
+            return bool(self._running)
 
     def outgoing(self) -> Iterator[ChaincodeMessage]:
         identity = chaincode_pb2.ChaincodeID(name=self._package_id).SerializeToString()
@@ -140,9 +163,11 @@ class _Stream:
         except Exception:  # the outermost loop: whatever a defect raises must not leave the peer waiting
             LOG.exception("transaction %s failed", conversation.tx_id)
             answer = conversation.message(SHIM.ERROR, b"the contract failed; its log says why")
-        with self._lock:
-            self._running.pop((conversation.channel, conversation.tx_id), None)
+        # Answered before it counts as ended: a stream that is closed in between would swallow the answer.
         self._out.put(answer)
+        with self._lock:
+            if self._running.get((conversation.channel, conversation.tx_id)) is conversation:
+                del self._running[(conversation.channel, conversation.tx_id)]
 
     def _transaction(self, conversation: Conversation, message: ChaincodeMessage) -> ChaincodeMessage:
         try:
@@ -219,13 +244,16 @@ def main(arguments: list[str] | None = None) -> None:
         require_client_auth=True,
     )
     genesis = bytes.fromhex(options.genesis) if options.genesis else None
-    server = serve(options.address, Contract(options.package_id, genesis), credentials)
+    contract = Contract(options.package_id, genesis)
+    server = serve(options.address, contract, credentials)
     LOG.info("%s", json.dumps({"serving": options.package_id, "address": options.address}))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     ended.wait()
-    server.stop(grace=10).wait()
+    stopped = server.stop(grace=END_S)  # takes no new streams from here on
+    contract.end(END_S)
+    stopped.wait()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from evidence.errors import LedgerUnavailable
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration, write_json
+from network.founding import found, genesis_file, make_genesis, write_profiles
 from network.material import Material, make_material
 from network.package import Package, make_package, write_builder
 from network.processes import Processes
@@ -40,12 +41,14 @@ class Network:
         root: folder of everything that belongs to it.
         programs: Fabric's programs by name, from `network.programs`.
         version: of the chaincode definition; a higher one is an upgrade.
+        founded: put the founding document on the ledger; organisations then endorse this one and no other.
     """
 
     topology: Topology
     root: Path
     programs: Mapping[str, Path]
     version: int = 1
+    founded: bool = True
 
     @property
     def material(self) -> Material:
@@ -76,6 +79,7 @@ class Network:
         say("keys and certificates")
         make_material(self.topology, self.root, now_us=now_us)
         self._configure()
+        write_profiles(self.topology, self.material)
         say(f"{len(self.topology.orderers)} orderers, {len(self.topology.peers)} peers")
         self.start_nodes()
         say(f"channel {self.topology.channel}")
@@ -84,6 +88,9 @@ class Network:
             say(f"chaincode {self.topology.chaincode}")
             self._define_chaincode()
             self.start_chaincode()
+            if self.founded:
+                say("founding document")
+                found(self.topology, self.material, make_genesis(self.topology, self.material), now_us=now_us)
 
     def down(self, *, purge: bool = False) -> None:
         """End all processes; with `purge` the ledgers, keys and certificates go as well."""
@@ -100,9 +107,11 @@ class Network:
                 "log",
                 "builder",
                 "packages",
+                "profiles",
             ):
                 shutil.rmtree(self.root / part, ignore_errors=True)
             self.genesis_block.unlink(missing_ok=True)
+            genesis_file(self.root).unlink(missing_ok=True)
 
     def start_nodes(self) -> None:
         for node in self.topology.nodes:
@@ -127,6 +136,7 @@ class Network:
 
     def start_chaincode(self) -> None:
         """One chaincode process for each organisation, on its own package id and certificates."""
+        genesis = make_genesis(self.topology, self.material) if self.founded else None
         for peer in self.topology.peers:
             tls = self.material.node(peer) / "tls"
             roots = self.root / "organisations" / peer.organisation / "msp" / "tlscacerts" / "tlsca.pem"
@@ -136,6 +146,7 @@ class Network:
                     *(sys.executable, "-m", "chaincode.fabric", "--address", peer.address(CHAINCODE)),
                     *("--package-id", self.package(peer).id, "--certificate", str(tls / "certificate.pem")),
                     *("--key", str(tls / "key.pem"), "--client-root", str(roots)),
+                    *(("--genesis", genesis.digest.hex()) if genesis else ()),
                 ],
                 {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PYTHONUNBUFFERED": "1"},
                 self.root,

@@ -32,6 +32,7 @@ __all__ = [
     "ask",
     "check_ledger",
     "found_ledger",
+    "open",
     "open_ledger",
     "read_ledger",
 ]
@@ -177,6 +178,23 @@ def open_ledger(url: str, *, identity: Identity, operator: Signer | None = None,
     if operator is None:
         raise ConfigInvalid("an embedded ledger needs its operator's key", where=url)
     return EmbeddedLedger(path, identity=identity, operator=operator, clock=clock)
+
+
+def open(url: str, *, identity: Identity, operator: Signer | None = None, clock: Clock) -> Ledger:
+    """Open a ledger of any kind: `sqlite:///path/to/ledger.db`, or `fabric:profile.yaml` of a Fabric channel.
+
+    Raises:
+        ConfigInvalid: another kind of URL, nothing there, or the libraries for Fabric are not installed.
+    """
+    if not url.startswith("fabric:"):
+        return open_ledger(url, identity=identity, operator=operator, clock=clock)
+    try:
+        from sdk.fabric_ledger import open_fabric  # gRPC is needed by nobody else
+    except ImportError as error:
+        raise ConfigInvalid(
+            "the libraries for Fabric are not installed", where=url, next_step="install veriframe[fabric]"
+        ) from error
+    return open_fabric(url, identity=identity, clock=clock)
 
 
 def read_ledger(url: str) -> LedgerReader:

@@ -13,6 +13,8 @@ import pytest
 from network.bring_up import Network
 from network.programs import find_programs
 from network.topology import Topology, lay_out, read_topology
+from sdk.authority import save_authority
+from tests.hosts.cast import NOW_US, the_cast
 
 # Wide enough for the scenarios, which are set on one day and step over hours.
 REHEARSAL_WINDOW = "87600h"
@@ -49,12 +51,16 @@ def now_us() -> int:
 
 @pytest.fixture(scope="session")
 def fabric_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """Four organisations and three Raft orderers with the contract, up."""
+    """Four organisations and three Raft orderers with the contract, up; certificates from the cast's authorities."""
     network = Network(
         topology=laid_out("raft", time_window=REHEARSAL_WINDOW),
         root=tmp_path_factory.mktemp("network"),
         programs=find_programs(os.environ, Path.home()),
+        founded=False,
     )
+    assert now_us() > NOW_US, "this machine's clock stands before the day that the scenarios are set on"
+    for each in network.topology.settings.organisations:
+        save_authority(the_cast().authorities[each.msp], network.material.organisation(each.name) / "ca")
     try:
         network.up(now_us=now_us())
         yield network

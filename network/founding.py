@@ -1,0 +1,91 @@
+"""The ledger's founding document on a network, and the profiles by which clients of each organisation reach it."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import yaml
+
+from evidence.certificates import parse_certificate
+from evidence.errors import Refused
+from evidence.genesis import Genesis, Organisation, parse_genesis
+from evidence.policy import DEFAULT_POLICY
+from network.material import Material
+from network.topology import SERVICE, Topology
+from sdk.authority import load_authority
+from sdk.fabric_profile import read_profile
+from sdk.gateway_blocking import BlockingGateway
+
+FOUNDING_S = 60.0
+
+
+def genesis_file(root: Path) -> Path:
+    return root / "genesis.json"
+
+
+def profile_file(root: Path, organisation: str) -> Path:
+    return root / "profiles" / f"{organisation}.yaml"
+
+
+def make_genesis(topology: Topology, material: Material) -> Genesis:
+    """The founding document, made once: each organisation's root and its first ADMIN.
+
+    Raises:
+        ConfigInvalid, KeyUnavailable: an organisation's ADMIN or authority is not there. Malformed: a damaged file.
+    """
+    path = genesis_file(material.root)
+    if path.exists():
+        return parse_genesis(path.read_bytes())
+    genesis = Genesis(
+        operator=bytes(32),  # nobody: no single operator signs checkpoints here
+        msps={
+            each.msp: Organisation(
+                roots=(parse_certificate(load_authority(material.organisation(each.name) / "ca").root_der),),
+                admins=(material.identity(f"admin-{each.name}").key_id,),
+            )
+            for each in topology.settings.organisations
+        },
+        policy=DEFAULT_POLICY,
+        demo=True,  # the keys of all organisations lie on one machine
+        nonce=secrets.token_bytes(16),
+    )
+    draft = path.with_suffix(".new")
+    draft.write_bytes(genesis.canonical())
+    draft.rename(path)
+    return genesis
+
+
+def write_profiles(topology: Topology, material: Material) -> None:
+    """One connection profile for each organisation, through its own peer."""
+    for peer in topology.peers:
+        path = profile_file(material.root, peer.organisation)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tls = material.node(peer) / "tls"
+        profile = {
+            "channel": topology.channel,
+            "chaincode": topology.chaincode,
+            "msp": peer.msp,
+            "gateways": [{"address": peer.address(SERVICE), "tls_root": str(material.tls_root(peer.organisation))}],
+            "tls_client": {"certificate": str(tls / "certificate.pem"), "key": str(tls / "key.pem")},
+        }
+        path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
+
+
+def found(topology: Topology, material: Material, genesis: Genesis, *, now_us: int) -> bool:
+    """Put the founding document on the ledger unless it stands there; returns whether it was put there now.
+
+    Raises:
+        Refused: another one stands there. LedgerUnavailable, EndorseFailed, CommitUnknown.
+    """
+    first = topology.peers[0]
+    profile = read_profile(profile_file(material.root, first.organisation))
+    admin = material.identity(f"admin-{first.organisation}")
+    with BlockingGateway(profile, admin, clock=lambda: now_us) as gateway:
+        try:
+            gateway.submit("init", genesis.canonical(), timeout_s=FOUNDING_S)
+        except Refused as error:
+            if error.reason == "conflict":
+                return False
+            raise
+        return True

@@ -1,0 +1,82 @@
+"""Define the installed contract under further names: a ledger of its own for each, on one channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from fabric_protos.peer import policy_pb2
+from fabric_protos.peer.lifecycle import lifecycle_pb2
+
+from network.bring_up import Network
+from network.founding import profile_file
+from network.topology import Node
+from sdk.fabric_profile import read_profile
+from sdk.gateway import Gateway
+from tests.fabric.conftest import now_us
+
+LIFECYCLE = "_lifecycle"
+COMMAND_S = 120
+
+
+def define(network: Network, names: Sequence[str]) -> None:
+    """Approve by every organisation, and commit, definitions of `names` like that of the network's own chaincode."""
+    asyncio.run(_define(network, names))
+
+
+async def _define(network: Network, names: Sequence[str]) -> None:
+    peers = network.topology.peers
+    gateways = {peer.msp: _admin(network, peer) for peer in peers}
+    try:
+        first = gateways[peers[0].msp]
+        asked = lifecycle_pb2.QueryChaincodeDefinitionArgs(name=network.topology.chaincode).SerializeToString()
+        answer = await first.evaluate(
+            "QueryChaincodeDefinition", asked, chaincode=LIFECYCLE, organisations=[peers[0].msp]
+        )
+        rule = lifecycle_pb2.QueryChaincodeDefinitionResult.FromString(answer).validation_parameter
+        policy_pb2.ApplicationPolicy.FromString(rule)
+        common = {
+            "sequence": 1,
+            "version": "1",
+            "validation_parameter": rule,
+            "endorsement_plugin": "escc",
+            "validation_plugin": "vscc",
+        }
+        work = []
+        for peer in peers:
+            source = lifecycle_pb2.ChaincodeSource(
+                local_package=lifecycle_pb2.ChaincodeSource.Local(package_id=network.package(peer).id)
+            )
+            for name in names:
+                approval = lifecycle_pb2.ApproveChaincodeDefinitionForMyOrgArgs(name=name, source=source, **common)
+                work.append(
+                    gateways[peer.msp].submit(
+                        "ApproveChaincodeDefinitionForMyOrg",
+                        approval.SerializeToString(),
+                        chaincode=LIFECYCLE,
+                        organisations=[peer.msp],
+                        timeout_s=COMMAND_S,
+                    )
+                )
+        await asyncio.gather(*work)
+        everybody = [peer.msp for peer in peers]
+        await asyncio.gather(
+            *(
+                first.submit(
+                    "CommitChaincodeDefinition",
+                    lifecycle_pb2.CommitChaincodeDefinitionArgs(name=name, **common).SerializeToString(),
+                    chaincode=LIFECYCLE,
+                    organisations=everybody,
+                    timeout_s=COMMAND_S,
+                )
+                for name in names
+            )
+        )
+    finally:
+        for gateway in gateways.values():
+            await gateway.close()
+
+
+def _admin(network: Network, peer: Node) -> Gateway:
+    profile = read_profile(profile_file(network.root, peer.organisation))
+    return Gateway(profile, network.material.identity(f"admin-{peer.organisation}"), clock=now_us)
