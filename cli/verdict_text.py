@@ -117,7 +117,13 @@ def _operation(each: Operation) -> str:
 
 
 def _finding(each: Finding) -> str:
-    return f"{each.text} [{each.code}]"
+    places = []
+    if each.file is not None:
+        places.append(f"pictures {_span(each.file)} of the file")
+    if each.time_us is not None:
+        places.append(_times(each.time_us))
+    where = f" ({', '.join(places)})" if places else ""
+    return f"{each.text.removesuffix('.')}{where}. [{each.code}]"
 
 
 def _span(span: Span) -> str:
