@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from media.footage import Footage
 from verifier.coding import affected_units, header_units, side_units
 from verifier.continuity import ambiguity_findings, record_findings
@@ -40,21 +42,22 @@ def examine_script(
         asked_us: as given to `match`.
         track_chosen: the examiner said which video track is meant.
     """
+    pending = _pending(script)
     found = [*track_findings(footage, track_chosen=track_chosen), *ambiguity_findings(script)]
     drawn: list[tuple[str, Sequence[int]]] = []
     if script.ambiguous:
         # Which records these pictures belong to is open, so nothing can be said by comparing with one of them.
         hidden = sorted({unit for first, last in footage.hidden for unit in range(first, last + 1)})
-        found.extend(_listed(script, "hidden", hidden, HIDDEN))
+        found.extend(_listed(script, "hidden", hidden, HIDDEN, pending))
         return Examined(findings=tuple(found), marks=_marks(footage.count, [("hidden", hidden)]))
     for code, units, text in _by_units(script, footage, asked_us):
-        found.extend(_listed(script, code, units, text))
-        drawn.append((code, units))
+        found.extend(_listed(script, code, units, text, pending))
+        drawn.append((code, _without(units, pending)))
     for finding in display_findings(script, footage):
         found.append(finding)
         if finding.file is not None and finding.severity == "state":
             drawn.append((finding.code, range(finding.file[0], finding.file[1] + 1)))
-    found.extend(_times(script, footage, drawn))
+    found.extend(_times(script, footage, drawn, pending))
     found.extend(record_findings(script, asked_us))
     return Examined(findings=tuple(found), marks=_marks(footage.count, drawn))
 
@@ -76,39 +79,64 @@ def _by_units(script: Script, footage: Footage, asked_us: Span | None) -> Iterat
     yield "preroll", preroll, "{n} pictures before or behind the part that is shown are in the file, but not shown."
 
 
-def _times(script: Script, footage: Footage, drawn: list[tuple[str, Sequence[int]]]) -> Iterator[Finding]:
+def _times(
+    script: Script, footage: Footage, drawn: list[tuple[str, Sequence[int]]], pending: frozenset[int]
+) -> Iterator[Finding]:
     timing = compare_times(script, footage)
+    signed_only = bool(pending) and not _without([u for u, (at, _) in enumerate(script.source) if at >= 0], pending)
     retimed = "{n} pictures are shown at other times than recorded."
     if footage.edits_retimed:
         text = "The edit list repeats, reorders, pauses or stretches pictures."
-        yield Finding.of("retimed", text, file=(0, footage.count - 1) if footage.count else None)
-        drawn.append(("retimed", range(footage.count)))
+        whole = (0, footage.count - 1) if footage.count else None
+        yield Finding.of("retimed", text, file=whole, note=signed_only)
+        drawn.append(("retimed", _without(range(footage.count), pending)))
     if script.own is not None and timing.rates is not None:
         shown, usual = (1e6 / rate if rate else 0 for rate in timing.rates)
         text = f"The file shows {shown:.2f} pictures per second, {usual:.2f} were recorded: times were re-made."
-        yield Finding.of("retimed", text, file=(0, footage.count - 1))
-        drawn.append(("retimed", range(footage.count)))
+        yield Finding.of("retimed", text, file=(0, footage.count - 1), note=signed_only)
+        drawn.append(("retimed", _without(range(footage.count), pending)))
     if 2 * len(timing.retimed) > timing.judged:
         retimed = "{n} pictures are shown at other times than recorded: times were re-made."
-    yield from _listed(script, "retimed", timing.retimed, retimed)
-    drawn.append(("retimed", timing.retimed))
+    yield from _listed(script, "retimed", timing.retimed, retimed, pending)
+    drawn.append(("retimed", _without(timing.retimed, pending)))
     stepped = "{n} pictures are shown up to 0.2 s off, all alike, as where files were joined."
-    yield from _listed(script, "time_step", timing.stepped, stepped)
+    yield from _listed(script, "time_step", timing.stepped, stepped, pending)
     if script.matched and not timing.judged:
         text = "File or record has no presentation times of its own, so single times could not be compared."
         yield Finding.of("times_not_compared", text)
 
 
-def _listed(script: Script, code: str, units: Sequence[int], text: str) -> Iterator[Finding]:
-    """One finding per stretch, or one over all stretches where there are many."""
-    spans = list(spans_of(units))
-    counts = [last - first + 1 for first, last in spans]
-    if len(spans) > MOST_LISTED:
-        spans, counts = [(units[0], units[-1])], [len(units)]
-    for span, count in zip(spans, counts, strict=True):
-        yield Finding.of(
-            code, text.format(n=count), file=span, time_us=_time(script, span), detail=(("pictures", count),)
-        )
+def _pending(script: Script) -> frozenset[int]:
+    """Units whose recorded picture is signed, but not anchored: what differs from it is told, and calls for nothing."""
+    anchored = {
+        index: np.repeat([each.anchored for each in record.segments], [each.count for each in record.segments])
+        for index, record in enumerate(script.sources)
+        if not all(each.anchored for each in record.segments)
+    }
+    return frozenset(
+        unit for unit, (index, at) in enumerate(script.source) if index in anchored and not anchored[index][at]
+    )
+
+
+def _without(units: Sequence[int], pending: frozenset[int]) -> Sequence[int]:
+    return [unit for unit in units if unit not in pending] if pending else units
+
+
+def _listed(
+    script: Script, code: str, units: Sequence[int], text: str, pending: frozenset[int] = frozenset()
+) -> Iterator[Finding]:
+    """One finding per stretch, or one over all stretches where there are many; a note about what is only signed."""
+    anchored = _without(units, pending)
+    for part, note in ((anchored, False), ([unit for unit in units if unit in pending], True)):
+        spans = list(spans_of(part))
+        counts = [last - first + 1 for first, last in spans]
+        if len(spans) > MOST_LISTED:
+            spans, counts = [(part[0], part[-1])], [len(part)]
+        for span, count in zip(spans, counts, strict=True):
+            yield Finding.of(
+                code, text.format(n=count), file=span, time_us=_time(script, span), detail=(("pictures", count),),
+                note=note,
+            )  # fmt: skip
 
 
 def _time(script: Script, span: Span) -> Span | None:

@@ -24,13 +24,13 @@ LISTED = {"rotate": "rotation or mirroring", "sar": "aspect", "crop": "crop", "c
 
 def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
     """Compare how the container wants the pictures shown with the records that the file's pictures stand in."""
-    compared: dict[tuple[Display, tuple[str, ...]], Comparison] = {}
-    spans: dict[tuple[Display, tuple[str, ...]], Span] = {}
-    sizes: dict[tuple[Display, tuple[str, ...]], set[Span]] = {}
+    compared: dict[tuple[Display, tuple[str, ...], bool], Comparison] = {}
+    spans: dict[tuple[Display, tuple[str, ...], bool], Span] = {}
+    sizes: dict[tuple[Display, tuple[str, ...], bool], set[Span]] = {}
     for first, last, segment in _segments(script):
         if segment.display is None:
             continue
-        key = (segment.display, segment.odd)
+        key = (segment.display, segment.odd, segment.anchored)
         if key not in compared:
             compared[key] = compare(
                 footage.display,
@@ -44,15 +44,15 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
         sizes.setdefault(key, set()).add((segment.width, segment.height))
         spans[key] = spans.get(key, (first, last))[0], last
     for key, span in spans.items():
-        found = compared[key]
+        found, note = compared[key], not key[2]  # what is only signed calls for nothing
         for code, names in (("display_changed", found.changed), ("display_dropped", found.dropped)):
             if names:
                 listed = ", ".join(LISTED.get(name, name.replace("_", " ")) for name in names)
                 how = "other than recorded and coded" if code == "display_changed" else "no longer stated as recorded"
-                yield Finding.of(code, f"The file shows its pictures with {listed} {how}.", file=span)
+                yield Finding.of(code, f"The file shows its pictures with {listed} {how}.", file=span, note=note)
         if _resized(footage, sizes[key]):
             text = f"The file shows its pictures at {footage.width}x{footage.height}, other than recorded."
-            yield Finding.of("display_changed", text, file=span)
+            yield Finding.of("display_changed", text, file=span, note=note)
         if found.full_range and not found.changed:
             yield Finding.of("display_dropped", "The file states another colour range than was recorded.", file=span)
 

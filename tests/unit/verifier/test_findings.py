@@ -277,3 +277,28 @@ def test_a_foreign_part_is_shown_as_its_own_record_says(clip: Clip) -> None:
     turned = replace(record.segments[0], display=Display(rotate=90))
     found = verify(clip.insert(4, yard).beside(replace(yard, records=(Recorded.of([turned]),))))
     assert the(found, "display_dropped").file == (4, 7)
+
+
+# Records that are signed, and not anchored.
+
+
+@pytest.mark.parametrize("change", ["sets", "side", "times", "display", "edits", "hidden"])
+def test_what_differs_from_a_record_that_is_only_signed_is_told_and_calls_for_nothing(change: str) -> None:
+    def spoil(clip: Clip) -> Clip:
+        if change == "sets":
+            return clip.sets(0, "other sets")
+        if change == "side":
+            return clip.strip_side(4)
+        if change == "times":
+            return clip.retime(lambda unit, at_us: at_us + unit * PICTURE_US)
+        if change == "display":
+            return clip.container(display=Display(rotate=90))
+        return clip.container(edits_retimed=True) if change == "edits" else clip.container(hidden=((4, 5),))
+
+    clip = scene("IPPP IPPP IPPP").side(4)
+    codes = {"sets": "headers_changed", "side": "side_changed", "display": "display_changed", "hidden": "hidden"}
+    code = codes.get(change, "retimed")
+    anchored, pending = verify(spoil(clip.recorded())), verify(spoil(clip.recorded(pending=(0, 1, 2))))
+    assert code in anchored.codes & pending.codes
+    assert anchored.state in (State.ALTERED, State.INCOMPLETE)
+    assert pending.state is State.UNDETERMINED and set(pending.strip) == {"p"}
