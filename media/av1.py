@@ -12,7 +12,7 @@ from evidence.errors import Malformed
 from media.h264 import UNSTATED_COLOUR
 from media.nal import Bits
 
-SEQUENCE_HEADER, FRAME_HEADER, TILE_GROUP, METADATA, FRAME = 1, 3, 4, 5, 6
+SEQUENCE_HEADER, FRAME_HEADER, TILE_GROUP, METADATA, FRAME, REDUNDANT_HEADER = 1, 3, 4, 5, 6, 7
 PICTURE = frozenset({FRAME_HEADER, TILE_GROUP, FRAME})
 T35 = 4  # metadata type of user messages
 _HAS_SIZE, _HAS_EXTENSION = 2, 4
@@ -88,6 +88,14 @@ def metadata_kind(payload: bytes) -> int:
         Malformed: the type cannot be read.
     """
     return _parse_leb128(payload, 0)[0]
+
+
+def is_copy(payload: bytes, header: bytes) -> bool:
+    """Whether a redundant frame header says nothing that the frame header before it does not.
+
+    Decoders take one that stands behind a whole picture for a frame header of its own, which may show a picture again.
+    """
+    return payload == header and not payload[:1] >= b"\x80"
 
 
 def is_key(payload: bytes, *, reduced: bool) -> tuple[bool, bool]:

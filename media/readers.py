@@ -89,15 +89,19 @@ class Av1Reader:
             self._packets += 1
             return
         pictures = hashlib.sha256()
-        found, key, clean = False, False, 0
+        found, key, clean, header = False, False, 0, b""
         for unit in units:
             if unit.kind == av1.SEQUENCE_HEADER:
                 self._take_sequence(unit)
             elif unit.kind == av1.METADATA:
                 user = side.metadata_class(unit.payload) == side.USER
                 columns.side(hashlib.sha256(unit.data).digest(), user=user)
+            elif unit.kind == av1.REDUNDANT_HEADER and not av1.is_copy(unit.payload, header):
+                columns.side(hashlib.sha256(unit.data).digest(), user=False)
             elif unit.kind in av1.PICTURE:
                 pictures.update(unit.data)
+                if unit.kind != av1.TILE_GROUP:
+                    header = unit.payload if unit.kind == av1.FRAME_HEADER else b""
                 if unit.kind != av1.TILE_GROUP:
                     is_key, shown = av1.is_key(unit.payload, reduced=self._reduced)
                     clean = ENTRY if not found and is_key and shown else clean

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from evidence.errors import Malformed
 from media import av1, mpeg4
 from media.av1 import Obu
+from media.packets import Packet
+from media.units import UnitAssembler
 
 
 def encoded(
@@ -99,3 +101,18 @@ def test_noise_gives_a_result_or_malformed(noise: bytes) -> None:
             continue
     av1.is_key(noise, reduced=False)
     mpeg4.stream_says("mpeg4", struct.pack(">I", 0x120) + noise)
+
+
+def test_a_redundant_frame_header_is_bound_unless_it_repeats_the_header_before_it() -> None:
+    """Decoders take one behind a whole picture for a header of its own: it may show a former picture again."""
+
+    def sides(*units: bytes) -> int:
+        assembler = UnitAssembler("av1", b"")
+        assembler.feed(Packet(data=b"".join(units), pts=0, dts=0, time=0, inferred=False, keyframe=True))
+        return len(assembler.columns.side_units)
+
+    header, tiles, copy = b"\x1a\x02\x10\x20", b"\x22\x01\x55", b"\x3a\x02\x10\x20"
+    assert sides(header, tiles, copy, tiles) == 0
+    assert sides(header, tiles, b"\x3a\x02\x10\x21", tiles) == 1
+    assert sides(b"\x32\x03\x10\x20\x55", copy) == 1
+    assert sides(b"\x1a\x01\x98", b"\x3a\x01\x98") == 1
