@@ -13,8 +13,9 @@ import pytest
 
 from chaincode.check import check_ledger
 from evidence.errors import Refused
-from tests.hosts import scenarios
+from tests.hosts import decisions, scenarios
 from tests.hosts.cast import the_cast
+from tests.hosts.decisions import DECISIONS
 from tests.hosts.replay import outcomes
 from tests.hosts.scenarios import SCENARIOS, Scenario
 from tests.hosts.stage import EmbeddedStage, MemoryStage, Stage
@@ -22,7 +23,7 @@ from tests.hosts.stage import EmbeddedStage, MemoryStage, Stage
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("scenario", (*SCENARIOS, *DECISIONS), ids=lambda each: each.__name__)
 def test_on_the_embedded_host(scenario: Scenario, tmp_path: Path) -> None:
     embedded = EmbeddedStage(tmp_path, the_cast())
     try:
@@ -43,11 +44,20 @@ def test_every_scenario_is_in_the_list() -> None:
     assert {each.__name__ for each in SCENARIOS} == told - {"Scenario"}
 
 
-def test_write_sets_do_not_depend_on_hash_seed_time_zone_or_locale(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        scenarios.chains_begin_at_zero_and_only_go_up,
+        decisions.a_request_is_granted_narrowed_and_disclosed_within_it,
+        decisions.a_lock_is_released_by_two_persons_of_two_organisations,
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_write_sets_do_not_depend_on_hash_seed_time_zone_or_locale(scenario: Scenario, tmp_path: Path) -> None:
     embedded = EmbeddedStage(tmp_path, the_cast())
     stage = Stage(embedded, the_cast())
     try:
-        scenarios.chains_begin_at_zero_and_only_go_up(stage)
+        scenario(stage)
     finally:
         embedded.close()
     told = tmp_path / "told.json"
