@@ -31,6 +31,8 @@ CONFIGURATIONS = frozenset((b"avcC", b"hvcC", b"av1C", b"vpcC", b"esds", b"glbl"
 ENTRY_ONLY = CONFIGURATIONS | {
     b"pasp", b"clap", b"colr", b"fiel", b"gama", b"lhvC", b"st3d", b"sv3d", b"vexu", b"dvcC", b"dvvC", b"dvwC",
 }  # fmt: skip
+# FFmpeg takes it for a movie header if it holds one.
+_HIDDEN = b"hoov"
 _STRUCTURE = frozenset(PLACE.values()) | TRANSPARENT | {b"stsd", b"dref"}
 _DEPTH = 6
 
@@ -147,12 +149,18 @@ def children(
             raise Malformed(f"box '{name_of(kind)}' does not fit into '{name_of(parent)}'")
         if PLACE.get(kind, parent) != parent or (kind in ENTRY_ONLY and parent in _STRUCTURE):
             raise Malformed(f"box '{name_of(kind)}' stands in '{name_of(parent)}'")
+        _refuse_hidden(kind)
         if kind in SINGLE:
             if kind in seen:
                 raise Malformed(f"box '{name_of(kind)}' stands twice in '{name_of(parent)}'")
             seen.add(kind)
         yield kind, data[at + header : at + size]
         at += size
+
+
+def _refuse_hidden(kind: bytes) -> None:
+    if kind == _HIDDEN:
+        raise Malformed("file hides a movie header in a box that some players open")
 
 
 def _matters(kind: bytes) -> bool:
@@ -208,9 +216,13 @@ def top_boxes(file: BinaryIO, size_bytes: int, budget: Budget) -> Iterator[TopBo
         if size == 1 and len(head) == 16:
             size, header = struct.unpack_from(">Q", head, 8)[0], 16
         elif size == 0:
+            if kind == b"\0\0\0\0" and at:
+                return
             size = size_bytes - at
-        if size < header or (kind == b"\0\0\0\0" and at):
+        # A box without a name is passed over by players, which go on behind it; padding reads as one of no size.
+        if size < header or (kind == b"\0\0\0\0" and at + size > size_bytes):
             return
+        _refuse_hidden(kind)
         if PLACE.get(kind, b"") != b"" or kind in ENTRY_ONLY:
             raise Malformed(f"box '{name_of(kind)}' stands outside '{name_of(PLACE.get(kind, b'stsd'))}'")
         yield TopBox(kind=kind, start=at, payload=at + header, end=at + size, whole=at + size <= size_bytes)

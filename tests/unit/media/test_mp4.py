@@ -434,3 +434,26 @@ def test_a_box_that_players_read_as_far_as_there_are_bytes_is_not_passed_over(cl
     assert video(aspect(0)).entries[0].pasp == (2, 1)
     with pytest.raises(Malformed, match="pasp"):
         read(aspect(1 << 20))
+
+
+@pytest.mark.parametrize("nameless", [struct.pack(">I4s", 8, bytes(4)), struct.pack(">I4s8x", 16, bytes(4))])
+def test_fragments_behind_a_box_without_a_name_are_read(clip: Path, tmp_path: Path, nameless: bytes) -> None:
+    path = remuxed(clip, tmp_path / "copy.mp4", movflags="frag_keyframe+empty_moov+default_base_moof")
+    data = path.read_bytes()
+    whole, at = video(path).samples, data.index(b"moof", data.index(b"moof") + 4) - 4
+    path.write_bytes(data[:at] + nameless + data[at:])
+    behind = video(path).samples
+    assert whole is not None and behind is not None and whole.count == behind.count
+    assert behind.offsets[-1] == whole.offsets[-1] + len(nameless)
+    path.write_bytes(data[:at] + bytes(64))
+    padded = video(path).samples
+    assert padded is not None and 0 < padded.count < whole.count
+
+
+def test_a_movie_header_that_ffmpeg_would_open_is_refused(clip: Path, tmp_path: Path) -> None:
+    data = clip.read_bytes()
+    moov = data[data.index(b"moov") - 4 :]
+    path = tmp_path / "copy.mp4"
+    path.write_bytes(data + moov[:4] + b"hoov" + moov[8:])
+    with pytest.raises(Malformed):
+        read(path)
