@@ -1,12 +1,13 @@
 """One transaction's conversation with a peer: requests out, answers in, one at a time.
 
 The peer drops a second outstanding request of a transaction without an answer, and the call would hang until it times
-out; requests of one transaction are therefore made by one thread, one after the other.
+out; requests of one transaction are therefore made one after the other, whoever asks.
 """
 
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -65,6 +66,7 @@ class Conversation:
         self.tx_id = tx_id
         self._send = send
         self._answers: queue.SimpleQueue[ChaincodeMessage | None] = queue.SimpleQueue()
+        self._asking = threading.Lock()
 
     def deliver(self, message: ChaincodeMessage | None) -> None:
         """Called by the stream's reader; None: the stream ended."""
@@ -79,11 +81,12 @@ class Conversation:
         Raises:
             ShimBroken: the peer answered with an error, not at all, or the stream ended.
         """
-        self._send(self.message(kind, request.SerializeToString(deterministic=True)))
-        try:
-            answer = self._answers.get(timeout=ANSWER_S)
-        except queue.Empty as error:
-            raise ShimBroken("the peer did not answer a request") from error
+        with self._asking:
+            self._send(self.message(kind, request.SerializeToString(deterministic=True)))
+            try:
+                answer = self._answers.get(timeout=ANSWER_S)
+            except queue.Empty as error:
+                raise ShimBroken("the peer did not answer a request") from error
         if answer is None:
             raise ShimBroken("the peer ended the stream")
         if answer.type != SHIM.RESPONSE:

@@ -1,15 +1,18 @@
-"""A Fabric channel as a host for the scenarios of tests/hosts: one chaincode name, thus one world state, for each."""
+"""A Fabric channel, real or double, as a host for the scenarios of tests/hosts.
+
+One chaincode name, thus one world state, for each scenario.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from evidence.canonical import canonical, parse_canonical
 from evidence.registry import Position
 from network.bring_up import Network
 from network.founding import profile_file
 from sdk.fabric_ledger import FabricLedger
-from sdk.fabric_profile import read_profile
+from sdk.fabric_profile import Profile, read_profile
 from sdk.identities import Identity
 from tests.hosts.cast import NOW_US, Cast
 from tests.hosts.stage import TestClock
@@ -18,8 +21,8 @@ from tests.hosts.stage import TestClock
 class FabricStage:
     """The chaincode `name`, founded; every submission is kept so that another host can repeat it."""
 
-    def __init__(self, network: Network, name: str, cast: Cast) -> None:
-        self._network = network
+    def __init__(self, profile_of: Callable[[str], Profile], name: str, cast: Cast) -> None:
+        self._profile_of = profile_of
         self._name = name
         self._cast = cast
         self._clock = TestClock()
@@ -70,11 +73,14 @@ class FabricStage:
 
     def _ledger(self, who: Identity) -> FabricLedger:
         if who.certificate not in self._ledgers:
-            peer = self._network.topology.peer_of(who.msp)
-            profile = read_profile(profile_file(self._network.root, peer.organisation))
-            own = profile.model_copy(update={"chaincode": self._name})
+            own = self._profile_of(who.msp).model_copy(update={"chaincode": self._name})
             self._ledgers[who.certificate] = FabricLedger(own, identity=who, clock=self._clock)
         return self._ledgers[who.certificate]
+
+
+def profiles_of(network: Network) -> Callable[[str], Profile]:
+    """The profile of each organisation, by MSP id."""
+    return lambda msp: read_profile(profile_file(network.root, network.topology.peer_of(msp).organisation))
 
 
 def without_tx_ids(events: Sequence[bytes]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Every scenario of tests/hosts on a real Fabric network, and the same world state there, byte for byte."""
+"""Every scenario of tests/hosts on a real Fabric network and on the double: the same world state, byte for byte."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import pytest
 
 from evidence.errors import Refused
 from network.bring_up import Network
+from tests.fabric.double.stand import Stand
 from tests.fabric.lifecycle import define
-from tests.fabric.stage import FabricStage, without_tx_ids
+from tests.fabric.stage import FabricStage, profiles_of, without_tx_ids
 from tests.hosts.cast import the_cast
 from tests.hosts.scenarios import SCENARIOS, Scenario
 from tests.hosts.stage import EmbeddedStage, Stage
-
-pytestmark = [pytest.mark.needs("fabric"), pytest.mark.slow, pytest.mark.xdist_group("fabric")]
 
 NAMES = {scenario.__name__: f"s{number:02d}" for number, scenario in enumerate(SCENARIOS)}
 
@@ -26,9 +25,28 @@ def defined(fabric_network: Network) -> Network:
     return fabric_network
 
 
+@pytest.mark.needs("fabric")
+@pytest.mark.slow
+@pytest.mark.xdist_group("fabric")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
 def test_on_fabric(scenario: Scenario, defined: Network, tmp_path: Path) -> None:
-    fabric = FabricStage(defined, NAMES[scenario.__name__], the_cast())
+    play(scenario, FabricStage(profiles_of(defined), NAMES[scenario.__name__], the_cast()), tmp_path)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
+def test_on_the_double(scenario: Scenario, tmp_path: Path) -> None:
+    stand = Stand(the_cast())
+    try:
+        play(scenario, FabricStage(stand.profile, "veriframe", the_cast()), tmp_path)
+        for peer, _ in stand.peers.values():
+            assert peer.dropped == 0
+            assert peer.left_open == 0
+    finally:
+        stand.close()
+
+
+def play(scenario: Scenario, fabric: FabricStage, tmp_path: Path) -> None:
+    """The scenario here, then the same submissions on the embedded host; both must end alike."""
     try:
         scenario(Stage(fabric, the_cast()))
         embedded = EmbeddedStage(tmp_path, the_cast())

@@ -1,0 +1,222 @@
+"""A peer as chaincode sees it: client of the chaincode server's stream, as strict and as silent as the real one."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from fabric_protos.ledger.queryresult import kv_query_result_pb2
+from fabric_protos.ledger.rwset import rwset_pb2
+from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
+from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2, chaincode_shim_pb2_grpc, proposal_pb2
+
+from tests.fabric.double.ledger import DoubleLedger, Version
+
+SHIM = chaincode_shim_pb2.ChaincodeMessage
+BATCH = 100
+ANSWERED_S = 20.0
+
+
+@dataclass(slots=True, eq=False)
+class Simulation:
+    """One transaction while the chaincode works on it."""
+
+    done: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
+    outstanding: bool = False
+    reads: dict[str, Version | None] = field(default_factory=dict)
+    ranges: list[Any] = field(default_factory=list)
+    writes: dict[str, bytes] = field(default_factory=dict)
+    iterators: dict[str, tuple[Any, list[tuple[str, bytes, Version]]]] = field(default_factory=dict)
+
+    def results(self, namespace: str) -> bytes:
+        """The read-write set, serialized."""
+        found = kv_rwset_pb2.KVRWSet()
+        for key in sorted(self.reads):
+            found.reads.append(kv_rwset_pb2.KVRead(key=key, version=_version(self.reads[key])))
+        found.range_queries_info.extend(self.ranges)
+        for key in sorted(self.writes):
+            found.writes.append(kv_rwset_pb2.KVWrite(key=key, value=self.writes[key]))
+        space = rwset_pb2.NsReadWriteSet(namespace=namespace, rwset=found.SerializeToString())
+        return bytes(rwset_pb2.TxReadWriteSet(ns_rwset=[space]).SerializeToString())
+
+
+class DoublePeer:
+    """Connects to a chaincode server and runs transactions on it.
+
+    Args:
+        ready: payload of READY; empty as an older peer sends it.
+        limit: after so many results a range read ends without a word.
+        before_answer: called with each request before it is answered; may wait.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        ledger: DoubleLedger,
+        *,
+        package_id: str = "veriframe_1:00",
+        ready: bytes = b"",
+        limit: int = 100_000,
+        options: tuple[tuple[str, int], ...] = (),
+        before_answer: Callable[[Any], None] = lambda message: None,
+    ) -> None:
+        self.requests: Counter[str] = Counter()
+        self.dropped = 0
+        self.left_open = 0
+        self.batches: list[int] = []
+        self.keepalives: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.ended = threading.Event()
+        self._ledger = ledger
+        self._package_id = package_id
+        self._ready = ready
+        self._limit = limit
+        self._before_answer = before_answer
+        self._out: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._running: dict[tuple[str, str], Simulation] = {}
+        self._lock = threading.Lock()
+        self._registered = threading.Event()
+        self._ids = itertools.count()
+        self._channel = grpc.insecure_channel(address, options=options)
+        stub = chaincode_shim_pb2_grpc.ChaincodeStub(self._channel)
+        self._stream = stub.Connect(self._outgoing())
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._registered.wait(ANSWERED_S):
+            raise TimeoutError("the chaincode did not register")
+
+    def close(self) -> None:
+        self._out.put(None)
+        self._stream.cancel()
+        self._reader.join()
+        self._channel.close()
+
+    def start(self, channel: str, tx_id: str, arguments: list[bytes], signed_proposal: Any) -> Simulation:
+        """Hand a transaction to the chaincode; its answer comes into `done`."""
+        simulation = Simulation()
+        with self._lock:
+            self._running[(channel, tx_id)] = simulation
+        payload = chaincode_pb2.ChaincodeInput(args=arguments).SerializeToString()
+        self.send(SHIM.TRANSACTION, payload, channel=channel, tx_id=tx_id, proposal=signed_proposal)
+        return simulation
+
+    def run(self, channel: str, tx_id: str, arguments: list[bytes], proposal: Any) -> tuple[Any, Simulation]:
+        """The chaincode's last message and what it read and wrote."""
+        simulation = self.start(channel, tx_id, arguments, proposal)
+        return simulation.done.get(timeout=ANSWERED_S), simulation
+
+    def send(
+        self, kind: int, payload: bytes = b"", *, channel: str = "", tx_id: str = "", proposal: Any = None
+    ) -> None:
+        message = SHIM(type=kind, payload=payload, channel_id=channel, txid=tx_id)
+        if proposal is not None:
+            message.proposal.CopyFrom(proposal or proposal_pb2.SignedProposal())
+        self._out.put(message)
+
+    def _outgoing(self) -> Iterator[Any]:
+        while (message := self._out.get()) is not None:
+            yield message
+
+    def _read(self) -> None:
+        try:
+            for message in self._stream:
+                self._take(message)
+        except grpc.RpcError:
+            pass  # how a cancelled or refused stream ends; tests look at `ended`
+        finally:
+            self.ended.set()
+            with self._lock:
+                for simulation in self._running.values():
+                    simulation.done.put(None)
+
+    def _take(self, message: Any) -> None:
+        self.requests[SHIM.Type.Name(message.type)] += 1
+        if message.type == SHIM.REGISTER:
+            assert chaincode_pb2.ChaincodeID.FromString(message.payload).name == self._package_id
+            self.send(SHIM.REGISTERED)
+            self.send(SHIM.READY, self._ready)
+            self._registered.set()
+            return
+        if message.type == SHIM.KEEPALIVE:
+            self.keepalives.put(message)
+            return
+        with self._lock:
+            simulation = self._running.get((message.channel_id, message.txid))
+            if simulation is None:
+                return  # as a peer does: nobody to answer
+            if message.type in (SHIM.COMPLETED, SHIM.ERROR):
+                del self._running[(message.channel_id, message.txid)]
+                self.left_open += len(simulation.iterators)
+                simulation.done.put(message)
+                return
+            if simulation.outstanding:
+                self.dropped += 1  # without an answer: the caller waits until it times out
+                return
+            simulation.outstanding = True
+        threading.Thread(target=self._answer, args=(message, simulation), daemon=True).start()
+
+    def _answer(self, message: Any, simulation: Simulation) -> None:
+        self._before_answer(message)
+        payload = self._handle(message, simulation)
+        simulation.outstanding = False
+        kind = SHIM.ERROR if payload is None else SHIM.RESPONSE
+        self.send(kind, payload or b"", channel=message.channel_id, tx_id=message.txid)
+
+    def _handle(self, message: Any, simulation: Simulation) -> bytes | None:
+        if message.type == SHIM.GET_STATE:
+            key = chaincode_shim_pb2.GetState.FromString(message.payload).key
+            known = self._ledger.get(key)  # never the transaction's own writes
+            simulation.reads[key] = known[1] if known else None
+            return known[0] if known else b""
+        if message.type == SHIM.PUT_STATE:
+            put = chaincode_shim_pb2.PutState.FromString(message.payload)
+            simulation.writes[put.key] = bytes(put.value)
+            return b""
+        if message.type == SHIM.WRITE_BATCH_STATE and self._ready:
+            records = chaincode_shim_pb2.WriteBatchState.FromString(message.payload).rec
+            self.batches.append(len(records))
+            for record in records:
+                simulation.writes[record.key] = bytes(record.value)
+            return b""
+        if message.type == SHIM.GET_STATE_BY_RANGE:
+            span = chaincode_shim_pb2.GetStateByRange.FromString(message.payload)
+            found = self._ledger.scan(span.startKey, span.endKey)[: self._limit]
+            info = kv_rwset_pb2.RangeQueryInfo(start_key=span.startKey, end_key=span.endKey)
+            simulation.ranges.append(info)
+            name = str(next(self._ids))
+            simulation.iterators[name] = (info, found)
+            return self._batch(name, simulation)
+        if message.type == SHIM.QUERY_STATE_NEXT:
+            return self._batch(chaincode_shim_pb2.QueryStateNext.FromString(message.payload).id, simulation)
+        if message.type == SHIM.QUERY_STATE_CLOSE:
+            name = chaincode_shim_pb2.QueryStateClose.FromString(message.payload).id
+            simulation.iterators.pop(name, None)
+            return bytes(chaincode_shim_pb2.QueryResponse(id=name).SerializeToString())
+        return None
+
+    def _batch(self, name: str, simulation: Simulation) -> bytes | None:
+        if name not in simulation.iterators:
+            return None
+        info, rest = simulation.iterators[name]
+        now, later = rest[:BATCH], rest[BATCH:]
+        for key, _, version in now:
+            info.raw_reads.kv_reads.append(kv_rwset_pb2.KVRead(key=key, version=_version(version)))
+        if later:
+            simulation.iterators[name] = (info, later)
+        else:
+            info.itr_exhausted = True
+            del simulation.iterators[name]
+        response = chaincode_shim_pb2.QueryResponse(id=name, has_more=bool(later))
+        for key, value, _ in now:
+            packed = kv_query_result_pb2.KV(namespace="veriframe", key=key, value=value).SerializeToString()
+            response.results.append(chaincode_shim_pb2.QueryResultBytes(resultBytes=packed))
+        return bytes(response.SerializeToString())
+
+
+def _version(version: Version | None) -> Any:
+    return None if version is None else kv_rwset_pb2.Version(block_num=version[0], tx_num=version[1])
