@@ -37,9 +37,10 @@ class Processes:
         """Process id of `name`, None where it does not run."""
         try:
             pid_text, started = self._pid_file(name).read_text(encoding="ascii").split()
+            pid = int(pid_text)
         except (OSError, ValueError):
             return None
-        return int(pid_text) if _start_time(int(pid_text)) == started else None
+        return pid if _start_time(pid) == started else None
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bool:
         """Start `name` unless it runs; returns whether it was started now."""

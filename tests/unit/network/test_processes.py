@@ -1,0 +1,79 @@
+"""A process is found and ended by its id and start time; nobody else's process is ever signalled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evidence.errors import LedgerUnavailable
+from network.processes import Processes
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+STUBBORN = [
+    *(sys.executable, "-c"),
+    "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    made = Processes(tmp_path)
+    yield made
+    for name in made.names():
+        made.stop(name, kill=True)
+
+
+def test_starting_twice_runs_once(processes: Processes, tmp_path: Path) -> None:
+    assert processes.start("one", SLEEP, {}, tmp_path)
+    pid = processes.running("one")
+    assert pid is not None
+    assert not processes.start("one", SLEEP, {}, tmp_path)
+    assert processes.running("one") == pid
+    assert processes.names() == ["one"]
+    processes.require("one")
+    assert processes.stop("one")
+    assert processes.running("one") is None
+    assert processes.names() == []
+    assert not processes.stop("one")
+
+
+def test_what_ended_by_itself_is_named_with_its_last_words(processes: Processes, tmp_path: Path) -> None:
+    processes.start("short", [sys.executable, "-c", "print('port taken')"], {}, tmp_path)
+    deadline = time.monotonic() + 10
+    while processes.running("short") is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with pytest.raises(LedgerUnavailable, match="port taken") as caught:
+        processes.require("short")
+    assert caught.value.where.endswith("short.log")
+    with pytest.raises(LedgerUnavailable, match="wrote nothing"):
+        processes.require("never-started")
+
+
+def test_a_process_that_does_not_listen_is_killed(processes: Processes, tmp_path: Path) -> None:
+    processes.start("stubborn", STUBBORN, {}, tmp_path)
+    deadline = time.monotonic() + 10
+    while b"ready" not in processes.log("stubborn").read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert processes.stop("stubborn", wait_s=0.3)
+    assert processes.running("stubborn") is None
+
+
+@pytest.mark.parametrize("text", ["", "x y", "1", "1 2 3", "{pid} 1"])
+def test_a_number_that_belongs_to_somebody_else_is_left_alone(text: str, processes: Processes, tmp_path: Path) -> None:
+    other = subprocess.Popen(SLEEP)
+    try:
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "gone.pid").write_text(text.format(pid=other.pid))
+        assert processes.running("gone") is None
+        assert not processes.stop("gone")
+        assert other.poll() is None
+    finally:
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
