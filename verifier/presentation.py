@@ -27,6 +27,7 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
     compared: dict[tuple[Display, tuple[str, ...], bool], Comparison] = {}
     spans: dict[tuple[Display, tuple[str, ...], bool], Span] = {}
     sizes: dict[tuple[Display, tuple[str, ...], bool], set[Span]] = {}
+    codings: dict[tuple[Display, tuple[str, ...], bool], set[str]] = {}
     for first, last, segment in _segments(script):
         if segment.display is None:
             continue
@@ -42,6 +43,7 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
                 recorded_notes=segment.odd,
             )
         sizes.setdefault(key, set()).add((segment.width, segment.height))
+        codings.setdefault(key, set()).add(_coding(segment.codec))
         spans[key] = spans.get(key, (first, last))[0], last
     for key, span in spans.items():
         found, note = compared[key], not key[2]  # what is only signed calls for nothing
@@ -53,8 +55,16 @@ def display_findings(script: Script, footage: Footage) -> Iterator[Finding]:
         if _resized(footage, sizes[key]):
             text = f"The file shows its pictures at {footage.width}x{footage.height}, other than recorded."
             yield Finding.of("display_changed", text, file=span, note=note)
+        if others := sorted(codings[key] - {_coding(footage.codec)}):
+            text = f"The file says that its pictures are coded as {footage.codec}, other than recorded ({others[0]})."
+            yield Finding.of("display_changed", text, file=span, note=note)
         if found.full_range and not found.changed:
             yield Finding.of("display_dropped", "The file states another colour range than was recorded.", file=span)
+
+
+def _coding(name: str) -> str:
+    """One name for what one decoder reads and containers name differently."""
+    return "mpeg2video" if name == "mpeg1video" else name
 
 
 def _resized(footage: Footage, recorded: set[Span]) -> bool:

@@ -302,3 +302,10 @@ def test_what_differs_from_a_record_that_is_only_signed_is_told_and_calls_for_no
     assert code in anchored.codes & pending.codes
     assert anchored.state in (State.ALTERED, State.INCOMPLETE)
     assert pending.state is State.UNDETERMINED and set(pending.strip) == {"p"}
+
+
+def test_pictures_that_the_file_says_are_coded_otherwise_are_shown_otherwise() -> None:
+    """Where a picture is a whole packet its data are equal whatever the container calls them."""
+    clip = scene("IPPP IPPP").recorded()
+    found = verify(clip.container(codec="mpeg4"))
+    assert "h264" in the(found, "display_changed").text and found.state is State.ALTERED

@@ -18,8 +18,12 @@ def clip() -> Clip:
 
 def test_a_size_that_only_the_container_states_must_be_the_recorded_one(clip: Clip) -> None:
     (record,) = clip.records
-    sized = [replace(segment, width=64, height=48) for segment in record.segments]
-    known = replace(clip, records=(Recorded.of(sized),))
-    assert verify(known.container(codec="msmpeg4v3")).state is State.VERIFIED
-    assert verify(known.container(codec="msmpeg4v3", height=96)).state is State.ALTERED
-    assert verify(known.container(codec="h264", height=96)).state is State.VERIFIED
+
+    def verdict(codec: str, height: int = 48) -> State:
+        coded = [replace(segment, width=64, height=48, codec=codec) for segment in record.segments]
+        known = replace(clip, records=(Recorded.of(coded),))
+        return verify(known.container(codec=codec, height=height)).state
+
+    assert verdict("msmpeg4v3") is State.VERIFIED
+    assert verdict("msmpeg4v3", height=96) is State.ALTERED
+    assert verdict("h264", height=96) is State.VERIFIED
