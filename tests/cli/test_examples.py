@@ -19,6 +19,20 @@ EXAMPLES = [(words, line) for words, made in COMMANDS for line in examples_of(ma
 PROPOSED = "veriframe camera propose gate-1 --site north --ip 10.0.4.17"
 ANNA = "veriframe participant register anna --role CRM --control-room cr-1"
 
+OFFICER = "veriframe participant register po-7 --role PO --department d-1"
+BEN = "veriframe participant register ben --role CRS --control-room cr-1"
+KEY = "openssl genpkey -algorithm {} -out secret.pem && openssl pkey -in secret.pem -pubout -out key.pem"
+X25519, P256 = KEY.format("X25519"), KEY.format("EC -pkeyopt ec_paramgen_curve:P-256")
+SPAN = "--from 2026-10-01T08:00Z --to 2026-10-01T09:00Z"
+ASK = (
+    f"{OFFICER} && {X25519} && veriframe request create ask-1 --camera gate-1 {SPAN} --purpose theft "
+    "--legal-basis law --key key.pem --expires 2036-01-01T00:00Z"
+)
+REPORT = "veriframe incident report i-1 --camera gate-1 --at 2026-10-01T08:00Z"
+LOCK = f"veriframe lock set l-1 --camera gate-1 {SPAN} --review 2036-01-01T00:00Z --reason trial --as manager"
+CHANGE = "veriframe camera change gate-1 --firmware 2.1"
+TABLE = "printf 'camera,site,ip,make\\ngate-7,north,10.0.4.27,Axis\\ngate-8,north,10.0.4.28,\\n' > cameras.csv"
+
 # Where an example begins, if not in a home in which two cameras were recorded, and what was done there before.
 BEGINS: Mapping[str, tuple[str, str]] = {
     "veriframe demo": ("empty", ""),
@@ -30,6 +44,33 @@ BEGINS: Mapping[str, tuple[str, str]] = {
     "veriframe camera reject": ("founded", PROPOSED),
     "veriframe camera reinstate": ("recorded", "veriframe camera suspend gate-1 --reason 'lens damaged'"),
     "veriframe participant suspend": ("founded", ANNA),
+    "veriframe camera import": ("founded", TABLE),
+    "veriframe camera approve-all": ("founded", f"{TABLE} && veriframe camera import cameras.csv"),
+    "veriframe camera recommend": ("founded", f"{PROPOSED} && {BEN.replace(' ben ', ' supervisor ')}"),
+    "veriframe camera approve-change": ("recorded", CHANGE),
+    "veriframe camera reject-change": ("recorded", CHANGE),
+    "veriframe participant change": ("founded", ANNA),
+    "veriframe participant rotate-key": ("founded", f"{ANNA} && {P256}"),
+    "veriframe participant replace-admin": ("founded", P256),
+    "veriframe participant delegate": ("founded", BEN),
+    "veriframe participant end-delegation": (
+        "founded",
+        f"{BEN} && veriframe participant delegate ben --to 2036-01-01T00:00Z",
+    ),
+    "veriframe access grant": ("recorded", OFFICER),
+    "veriframe access revoke": (
+        "recorded",
+        f"{OFFICER} && veriframe access grant gate-1 po-7 --purpose x {SPAN}",
+    ),
+    "veriframe request create": ("recorded", f"{OFFICER} && {X25519}"),
+    "veriframe request decide": ("recorded", ASK),
+    "veriframe request withdraw": ("recorded", ASK),
+    "veriframe request disclose": ("recorded", f"{ASK} && veriframe request decide ask-1 --grant"),
+    "veriframe incident respond": ("recorded", REPORT),
+    "veriframe incident close": ("recorded", REPORT),
+    "veriframe lock release": ("recorded", LOCK),
+    "veriframe lock set": ("recorded", ""),
+    "veriframe exhibit receive": ("recorded", OFFICER),
     "veriframe participant reinstate": ("founded", f"{ANNA} && veriframe participant suspend anna"),
 }
 
@@ -42,7 +83,7 @@ def test_every_command_has_two_examples() -> None:
 
 
 def test_examples_fit_on_a_line() -> None:
-    assert [line for _, line in EXAMPLES if len(line) > 76] == []
+    assert [part for _, line in EXAMPLES for part in line.splitlines() if len(part) > 76] == []
 
 
 @pytest.mark.slow
@@ -54,7 +95,7 @@ def test_an_example_works_when_copied(places: Places, words: str, line: str) -> 
         assert place.shell(before).returncode == 0
     ended = place.shell(line)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout
+    assert ended.stdout or ">" in line
 
 
 def test_the_manual_is_up_to_date() -> None:
