@@ -256,6 +256,8 @@ def _aspect(
 ) -> tuple[Fraction, bool, bool]:
     """Sample aspect as shown, whether the container states one, and whether it shows the picture at another size."""
     base = stated.sar if stated.sar is not None else stream
+    if not all(area):  # nothing says how large the pictures are
+        return base, stated.sar is not None, False
     if stated.ratio is not None:
         base = stated.ratio * area[1] / area[0]
     said = stated.sar is not None or stated.ratio is not None

@@ -281,3 +281,10 @@ def test_what_matroska_states(
         assert found.display.crop == display.crop
         return
     assert (found.display, found.notes) == (display, notes)
+
+
+def test_a_picture_of_unknown_size_has_no_aspect_to_compare() -> None:
+    stated = Stated(sizes=((Fraction(160), Fraction(90)),), ratio=Fraction(16, 9), entry=(160, 90))
+    for width, height in ((0, 0), (160, 0), (0, 90)):
+        shown = resolve(stated, PLAIN, width, height)
+        assert (shown.display.sar, shown.notes) == ((1, 1), ())
