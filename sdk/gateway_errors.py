@@ -65,20 +65,21 @@ class Trouble(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of the table. `says`: only where the text contains it; `codes` empty: any."""
+    """A row of the table. `says`: only where the text contains one of these; `codes` empty: any."""
 
     calls: tuple[Call, ...]
     codes: tuple[grpc.StatusCode, ...]
     error: type[VeriframeError]
     reaction: Reaction
     next_step: str = ""
-    says: str = ""
+    says: tuple[str, ...] = ("",)
 
 
 _C = grpc.StatusCode
 _ASKING: tuple[Call, ...] = ("evaluate", "endorse")
 _ALL: tuple[Call, ...] = ("evaluate", "endorse", "submit", "commit status", "events")
-_OVERLOAD = "concurrency limit"
+_OVERLOAD = ("concurrency limit",)
+_NOT_LET_IN = ("error validating proposal", "request unauthorized", "identity expired")
 _FIX = "see the peer's log"
 
 # The first row that fits counts. A contract's refusal (`chaincode response 4xx`) is recognised before the table.
@@ -89,7 +90,7 @@ TABLE: tuple[Row, ...] = (
     Row(calls=("events",), codes=(), says=_OVERLOAD, error=LedgerUnavailable, reaction=Reaction.AGAIN),
     # A proposal that a peer does not let in comes as ABORTED too, and would never be let in.
     Row(
-        calls=_ASKING, codes=(), says="error validating proposal", error=EndorseFailed, reaction=Reaction.STOP,
+        calls=_ASKING, codes=(), says=_NOT_LET_IN, error=EndorseFailed, reaction=Reaction.STOP,
         next_step="check identity, rights, channel, and this machine's clock",
     ),
     Row(
@@ -159,7 +160,7 @@ def classify(
         return Trouble(refusals[0][1], Reaction.AGAIN if lagging else Reaction.STOP, elsewhere=lagging)
     everything = " ".join([text, *(each.message for each in details)])
     for row in TABLE:
-        if call in row.calls and (not row.codes or code in row.codes) and row.says in everything:
+        if call in row.calls and (not row.codes or code in row.codes) and any(part in everything for part in row.says):
             error = _say(row, call, code, text, details)
             return Trouble(error, row.reaction, unanswered=code is _C.DEADLINE_EXCEEDED)
     raise AssertionError(f"no row for {call}")  # the last rows of each call take everything

@@ -174,7 +174,7 @@ PINGING = (
 
 def test_a_peer_that_pings_an_idle_stream_keeps_it(bench: Bench) -> None:
     peer = bench.peer(options=PINGING)
-    assert not peer.ended.wait(4)
+    assert not peer.ended.wait(9)
     bench.functions["read"] = read_all
     assert bench.run(peer, "read")[0].status == 200
 

@@ -286,6 +286,25 @@ def test_foreign_signatures_and_wrong_clocks_do_not_get_in(stand: Stand, operato
             fast.submit("propose_camera", camera())
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "error validating proposal: access denied: channel [evidence] creator org unknown, creator is malformed",
+        "request unauthorized due to incorrect timestamp 2026-11-21T18:09:06Z, peer time 2026-11-21T17:49:06Z",
+        "proposal client identity expired 1h0m0s ago",
+    ],
+)
+@pytest.mark.parametrize("call", ["evaluate", "endorse"])
+def test_what_a_peer_never_lets_in_is_not_repeated(
+    stand: Stand, operator: BlockingGateway, call: str, said: str
+) -> None:
+    # In these words, and as ABORTED, from peers of version 3.1.5.
+    stand.gateway.faults.append(Fault(call=call, status=C.ABORTED, text="failed", details=(("ControlRoomMSP", said),)))
+    with pytest.raises(EndorseFailed, match=said.split()[0]):
+        (operator.evaluate if call == "evaluate" else operator.submit)("describe", b"{}")
+    assert len(calls(stand, call)) == 1
+
+
 # -- events ------------------------------------------------------------------------------------------------------------
 
 

@@ -11,9 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from evidence.canonical import canonical
+from evidence.errors import EndorseFailed
 from network.bring_up import Network
+from network.founding import make_genesis, profile_file
 from network.programs import find_programs
 from network.status import network_status
+from sdk import ledger as ledgers
 from tests.fabric.conftest import laid_out, now_us
 
 pytestmark = [pytest.mark.needs("fabric"), pytest.mark.slow, pytest.mark.xdist_group("fabric")]
@@ -97,12 +101,34 @@ def test_a_network_of_bft_orderers_comes_up_by_command_and_is_purged(
         assert {each["role"] for each in people.values()} == {
             *("ADMIN", "CRM", "CRS", "OPERATOR", "RECORDER", "PO", "PCRO", "LAS", "AUDITOR")
         }
+        _first_use(network)
         gone = runner.invoke(app, ["network", "down", "--purge", *places], catch_exceptions=False)
         assert gone.exit_code == 0
         assert network.processes.names() == []
         assert list((tmp_path / "net").iterdir()) == []
     finally:
         network.down(purge=True)
+
+
+def _first_use(network: Network) -> None:
+    """The founded ledger takes its first registration, and nothing from a clock that is 20 minutes off."""
+    url = f"fabric:{profile_file(network.root, 'control-room')}"
+    admin, manager = network.material.identity("admin-control-room"), network.material.identity("manager-1")
+    registration = canonical({"participant": "manager-1", "key": manager.key_id, "role": "CRM", "control_room": "cr-1"})
+    for minutes in (20, -20):
+        wrong = ledgers.open(url, identity=admin, clock=lambda: now_us() + minutes * 60_000_000)  # noqa: B023
+        try:
+            with pytest.raises(EndorseFailed, match="timestamp"):
+                wrong.submit("register_participant", registration)  # at once: it would be refused for ever
+        finally:
+            wrong.close()
+    right = ledgers.open(url, identity=admin, clock=now_us)
+    try:
+        assert right.submit("register_participant", registration).position is not None
+        genesis = make_genesis(network.topology, network.material)
+        assert genesis.digest.hex().encode() in right.evaluate("get_genesis", b"{}")
+    finally:
+        right.close()
 
 
 def test_where_no_programs_are_the_command_says_where_they_come_from(

@@ -188,7 +188,7 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         elif sha256(creator.nonce, creator.creator).hex() != channel.tx_id or tx_id != channel.tx_id:
             bad = "incorrectly computed txid"
         elif self._now_s is not None and abs(self._now_s() - channel.timestamp.ToSeconds()) > WINDOW_S:
-            bad = "request unauthorized: client timestamp is outside the peer's window"
+            bad = "request unauthorized due to incorrect timestamp"
         if bad:
             own = next(iter(self._peers))
             said = [(own, f"error validating proposal: {bad}")]
