@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import camera_changes, camera_table
 from cli.console import raw, remark, result, show
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, opened
 from evidence.errors import ConfigInvalid, KeyUnavailable
 
-app = make_app("Propose, approve and look up cameras; set the sampling policy.")
+app = make_app("Propose, approve, change and look up cameras; set the sampling policy.")
 
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id: a-z, 0-9, dash.")]
 ReasonOption = Annotated[
@@ -281,3 +282,7 @@ def _in_force(home: Any, control_room: str | None) -> tuple[str, dict[str, Any]]
     newest = dict(entries[-1])
     del newest["block"]
     return room, newest
+
+
+camera_changes.add_to(app)
+camera_table.add_to(app)

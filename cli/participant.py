@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli import participant_keys
 from cli.console import raw, remark, result, show
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, moment_us, opened
 from evidence.errors import ConfigInvalid
@@ -147,3 +148,6 @@ def list_participants(home: HomeOption = None, config: ConfigOption = None, as_j
         table.add_row(each["id"], each["status"], each["role"], each["msp"], place, "yes" if each["id"] in here else "")
     result(f"{len(found)} {'participant' if len(found) == 1 else 'participants'}")
     show(table)
+
+
+participant_keys.add_to(app)

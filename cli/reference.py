@@ -39,8 +39,10 @@ def help_of(words: str, made: Any) -> str:
 
 def examples_of(made: Any) -> list[str]:
     """The commands at the end of a command's help."""
-    lines = (made.epilog or "").splitlines()
-    return [line.strip() for line in lines if line.strip().startswith("veriframe ")]
+    # A long command goes on in the next line behind a backslash, as in a shell.
+    whole = (made.epilog or "").replace("\\\n", "\0")
+    lines = [line.strip().replace("\0", "\\\n") for line in whole.splitlines()]
+    return [line for line in lines if line.startswith("veriframe ")]
 
 
 def manual() -> str:

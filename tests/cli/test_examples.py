@@ -30,7 +30,7 @@ ASK = (
 )
 REPORT = "veriframe incident report i-1 --camera gate-1 --at 2026-10-01T08:00Z"
 LOCK = f"veriframe lock set l-1 --camera gate-1 {SPAN} --review 2036-01-01T00:00Z --reason trial --as manager"
-CHANGE = "veriframe camera change gate-1 --firmware 2.1"
+CHANGE = "veriframe camera change gate-1 --firmware 2.1 --as operator"
 TABLE = "printf 'camera,site,ip,make\\ngate-7,north,10.0.4.27,Axis\\ngate-8,north,10.0.4.28,\\n' > cameras.csv"
 
 # Where an example begins, if not in a home in which two cameras were recorded, and what was done there before.

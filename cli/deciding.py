@@ -1,0 +1,171 @@
+"""What the commands about decisions share: submit as somebody, keep the texts, list what stands on the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.console import raw, remark, result, show
+from cli.options import moment_us, opened
+from evidence.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from sdk.home import Home
+
+
+def submitted(
+    home: Path | None,
+    config: Path | None,
+    acting: str | None,
+    function: str,
+    members: Mapping[str, object],
+    *,
+    subject: str = "",
+    texts: Mapping[str, str | None] | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """Submit one transaction; returns who did it and the contract's answer.
+
+    Args:
+        members: members that are None are left out.
+        texts: members that are commitments; their texts stay in this home, as openings of `subject`.
+    """
+    from cli.acting import call, committed_text, identity_for
+    from evidence.canonical import parse_canonical
+
+    at, _ = opened(home, config, writing=True)
+    who = identity_for(at, function, acting)
+    given = {name: value for name, value in members.items() if value is not None}
+    for name, text in (texts or {}).items():
+        if text is not None:
+            given[name] = committed_text(at, text, subject=subject)
+    _, committed = call(at, function, given, name=who.name)
+    answer = parse_canonical(committed.result or b"null", f"answer of {function}")
+    return who.name, answer if isinstance(answer, dict) else {}
+
+
+def answered(
+    home: Path | None, config: Path | None, acting: str | None, function: str, members: Mapping[str, object]
+) -> tuple[str, dict[str, Any]]:
+    """Ask the contract as one of the home's identities; returns who asked and the answer."""
+    from cli.acting import identity_for, ledger_as
+    from sdk.ledger import ask
+
+    at, _ = opened(home, config, writing=False)
+    who = identity_for(at, function, acting)
+    with ledger_as(at, who) as ledger:
+        answer = ask(ledger, function, members)
+    return who.name, answer if isinstance(answer, dict) else {}
+
+
+Row = Callable[[Mapping[str, Any], Callable[[str | None], str]], Sequence[str]]
+
+
+def listed(
+    home: Path | None,
+    config: Path | None,
+    kind: str,
+    *,
+    columns: Sequence[str],
+    row: Row,
+    as_json: bool,
+    prefix: str | None = None,
+    name: str | None = None,
+) -> None:
+    """Print the newest entry of every subject of a kind, or (`prefix`) every entry below it, as a table or JSON.
+
+    Args:
+        row: cells of one entry; its second argument opens a commitment where this home holds the text.
+        name: of one thing in words, where `kind` is not that.
+    """
+    from cli.acting import every, newest, opened_text, reading
+
+    at, _ = opened(home, config, writing=False)
+    with reading(at) as reader:
+        found = newest(reader, kind) if prefix is None else every(reader, prefix)
+    word = name or kind
+    if as_json:
+        raw(json.dumps({f"{word}s": found}, indent=2) + "\n")
+        return
+    from rich.table import Table
+
+    def text(commitment: str | None) -> str:
+        return opened_text(at, commitment) or ("(not known here)" if commitment else "")
+
+    table = Table(*columns)
+    for each in found:
+        table.add_row(*row(each, text))
+    result(f"{len(found)} {word if len(found) == 1 else word + 's'}")
+    show(table)
+
+
+def two_persons(answer: Mapping[str, Any], done: str, what: str) -> None:
+    """Say what became of a call that takes two persons."""
+    if answer.get("executed"):
+        result(done, what)
+        return
+    result("WAITING", what)
+    remark(f"next: {answer.get('waits_for', 'somebody else')} calls the same with the same arguments")
+
+
+def required_us(text: str, *, option: str) -> int:
+    """Microseconds of a time that must be there."""
+    found = moment_us(text, option=option)
+    assert found is not None  # only None gives None
+    return found
+
+
+def when(moment: int | None) -> str:
+    """A time of the ledger as text, UTC."""
+    if moment is None:
+        return ""
+    return datetime.fromtimestamp(moment // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def cameras_of(names: Sequence[str]) -> list[str]:
+    """Camera ids in the one order that the contract takes."""
+    return sorted(set(names))
+
+
+def public_key(path: Path) -> tuple[bytes, str]:
+    """DER and key id of the public key in a PEM file, a certificate's too."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    from evidence.digests import sha256
+    from evidence.errors import KeyUnavailable
+
+    data = path.read_bytes()
+    try:
+        key = (
+            x509.load_pem_x509_certificate(data).public_key()
+            if b"BEGIN CERTIFICATE" in data
+            else serialization.load_pem_public_key(data)
+        )
+    except ValueError as error:
+        raise KeyUnavailable("this is not a public key or certificate in PEM form", where=str(path)) from error
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return der, sha256(der).hex()
+
+
+def sha256_of(home_file: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    import hashlib
+
+    if not home_file.is_file():
+        raise ConfigInvalid("there is no such file", where=str(home_file), next_step="check the path")
+    with home_file.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def entry_of(home: Home, camera: str) -> dict[str, Any]:
+    """A camera's entry in force, as the ledger has it."""
+    from cli.acting import every, reading
+
+    with reading(home) as reader:
+        entries = every(reader, f"camera/{camera}/")
+    if not entries:
+        raise ConfigInvalid(f"there is no camera {camera} on this ledger", next_step="veriframe camera list")
+    return entries[-1]

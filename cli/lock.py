@@ -1,0 +1,92 @@
+"""`veriframe lock`: footage that nobody may delete until two persons of two organisations release it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.console import result
+from cli.deciding import cameras_of, listed, required_us, submitted, two_persons, when
+from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app
+
+app = make_app("Lock evidence, and release it with somebody of another organisation.")
+
+LockArgument = Annotated[str, typer.Argument(metavar="LOCK", help="Its id, chosen by who locks.")]
+
+
+@app.command(
+    "set",
+    epilog=examples(
+        "veriframe lock set l-1 --camera gate-1 --from 2026-10-01T08:00Z \\\n"
+        "    --to 2026-10-01T09:00Z --review 2036-01-01T00:00Z --reason trial",
+        "veriframe lock set l-2 --camera gate-1 --from 2026-10-01T08:00Z \\\n"
+        "    --to 2026-10-01T09:00Z --review 2036-01-01T00:00Z --reason trial \\\n    --as manager",
+    ),
+)
+def set_lock(
+    lock: LockArgument,
+    camera: Annotated[list[str], typer.Option(help="A camera; may be repeated.")],
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="First moment of the footage.")],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Last moment of the footage.")],
+    review: Annotated[str, typer.Option(metavar="TIME", help="When somebody looks whether it is still needed.")],
+    reason: Annotated[str, typer.Option(help="Why. The text stays in this home.")],
+    acting: AsOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Lock footage."""
+    who, _ = submitted(
+        home, config, acting, "lock_evidence",
+        {
+            "lock": lock, "cameras": cameras_of(camera), "from_us": required_us(start, option="--from"),
+            "until_us": required_us(end, option="--to"), "review_us": required_us(review, option="--review"),
+        },
+        subject=f"lock/{lock}", texts={"reason": reason},
+    )  # fmt: skip
+    result("LOCKED", f"lock {lock} on {' '.join(cameras_of(camera))}, set by {who}")
+
+
+@app.command(
+    epilog=examples(
+        'veriframe lock release l-1 --reason "case closed" --as manager',
+        'veriframe lock release l-1 --reason "appeal over" --as manager',
+    )
+)
+def release(
+    lock: LockArgument,
+    reason: Annotated[str | None, typer.Option(help="Why. The text stays in this home.")] = None,
+    commitment: Annotated[
+        str | None, typer.Option(metavar="HEX", help="The first person's commitment, instead of the reason.")
+    ] = None,
+    acting: AsOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Release a lock. Takes two persons of two organisations; the second one names the first one's commitment."""
+    from evidence.errors import ConfigInvalid
+
+    if (reason is None) == (commitment is None):
+        raise ConfigInvalid(
+            "give a reason, or the commitment of the first person's", next_step="--reason TEXT or --commitment HEX"
+        )
+    from cli.acting import committed_text
+    from cli.options import opened
+
+    if reason is not None:
+        commitment = committed_text(opened(home, config, writing=True)[0], reason, subject=f"lock/{lock}")
+    who, answer = submitted(home, config, acting, "release_evidence", {"lock": lock, "reason": commitment})
+    two_persons(answer, "RELEASED", f"lock {lock}, called by {who} with reason {commitment}")
+
+
+@app.command("list", epilog=examples("veriframe lock list", "veriframe lock list --json"))
+def list_locks(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List locks. Changes nothing."""
+    listed(
+        home, config, "lock", as_json=as_json,
+        columns=("lock", "status", "cameras", "from", "to", "review", "locked by", "released by", "reason"),
+        row=lambda each, text: (
+            each["lock"], each["status"], " ".join(each["cameras"]), when(each["from_us"]), when(each["until_us"]),
+            when(each["review_us"]), each["locked_by"], ", ".join(each["released_by"] or ()), text(each["reason"]),
+        ),
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""Decisions on the command line: a table of cameras, refusals that say who could, and two persons."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Place
+
+pytestmark = pytest.mark.slow
+
+SPAN = ("--from", "2026-10-01T08:00Z", "--to", "2026-10-01T09:00Z")
+
+
+def test_three_hundred_cameras_from_a_table(founded: Place) -> None:
+    table = founded.folder / "cameras.csv"
+    rows = [f"cam-{n},north,10.1.{n // 250}.{n % 250 + 1},Axis,P1\n" for n in range(300)]
+    table.write_text("camera,site,ip,make,model\n" + "".join(rows) + "cam-7-sub,north,10.1.0.8,Axis,P1\n")
+    before = founded.ok("camera", "list", "--json")
+    planned = json.loads(founded.ok("camera", "import", table, "--dry-run", "--json"))["cameras"]
+    assert len(planned) == 301
+    assert all(each["problem"] is None and each["done"] is None for each in planned)
+    assert founded.ok("camera", "list", "--json") == before, "a dry run changes nothing"
+    assert founded.ok("camera", "import", table).startswith("PROPOSED: 301 cameras, 0 with a problem")
+    again = json.loads(founded.ok("camera", "import", table, "--json"))["cameras"]
+    assert {each["done"] for each in again} == {"already PROPOSED"}
+    assert founded.ok("camera", "approve-all", table).startswith("APPROVED: 301 cameras, 0 with a problem")
+    listed = json.loads(founded.ok("camera", "list", "--json"))["cameras"]
+    assert [each["status"] for each in listed] == ["ACTIVE"] * 301
+
+
+def test_nothing_of_a_table_is_proposed_while_a_line_is_wrong(founded: Place) -> None:
+    table = founded.folder / "cameras.csv"
+    table.write_text(
+        "camera,site,ip,view_of\ngood-1,north,10.0.0.1,\nGood-2,north,10.0.0.2,\ngood-3,north,10.0.0.300,\n"
+        "good-1,north,10.0.0.4,\ngood-5,north,10.0.0.5,,surplus\n"
+    )
+    ended = founded.run("camera", "import", table)
+    assert ended.returncode == 2
+    assert "4 of 5 lines cannot be proposed; nothing was" in ended.stderr
+    for said in ("an id", "usual spelling", "stands in line 2 already", "more cells than columns"):
+        assert said in ended.stdout
+    assert json.loads(founded.ok("camera", "list", "--json"))["cameras"] == []
+    for text in ("camera,site\na,b\n", "camera,site,ip,colour\n", "", "\x00", "camera,site,ip\n\xff\xfe"):
+        table.write_bytes(text.encode("latin-1"))
+        ended = founded.run("camera", "import", table)
+        assert (ended.returncode, ended.stdout) in ((2, ""), (0, ended.stdout)), ended.stderr
+
+
+def test_a_refusal_says_which_rule_and_who_could(recorded: Place) -> None:
+    ended = recorded.run("camera", "retire", "gate-1", "--reason", "x", "--as", "operator")
+    assert ended.returncode == 4
+    assert "a manager of the camera's control room retires a camera for good" in ended.stderr
+    assert "you are OPERATOR of ControlRoomMSP" in ended.stderr
+    assert "a control room manager (CRM) of ControlRoomMSP can do this" in ended.stderr
+
+
+def test_a_lock_is_released_by_two(recorded: Place) -> None:
+    recorded.ok("participant", "register", "po-7", "--role", "PO", "--department", "d-1")
+    recorded.ok(
+        "lock", "set", "l-1", "--camera", "gate-1", *SPAN, "--review", "2036-01-01T00:00Z", "--reason", "trial",
+        "--as", "po-7",
+    )  # fmt: skip
+    first = recorded.ok("lock", "release", "l-1", "--reason", "case closed", "--as", "manager")
+    assert first.startswith("WAITING")
+    commitment = first.split("with reason ")[1].strip()
+    assert recorded.run("lock", "release", "l-1", "--commitment", commitment, "--as", "manager").returncode == 4
+    assert recorded.ok("lock", "release", "l-1", "--commitment", commitment, "--as", "po-7").startswith("RELEASED")
+    (lock,) = json.loads(recorded.ok("lock", "list", "--json"))["locks"]
+    assert (lock["status"], lock["released_by"]) == ("RELEASED", ["manager", "po-7"])
+    assert "case closed" in recorded.ok("lock", "list")
