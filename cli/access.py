@@ -21,9 +21,9 @@ UntilOption = Annotated[str, typer.Option("--to", metavar="TIME", help="Until wh
 
 @app.command(
     epilog=examples(
-        "veriframe access grant gate-1 po-7 --purpose theft \\\n"
-        "    --from 2026-01-01T00:00Z --to 2036-01-01T00:00Z",
-        "    --to 2027-01-01T00:00Z --as manager",
+        "veriframe access grant gate-1 po-7 --purpose theft \\\n    --from 2026-01-01T00:00Z --to 2036-01-01T00:00Z",
+        "veriframe access grant gate-1 po-7 --purpose fire \\\n"
+        "    --from 2026-01-01T00:00Z --to 2027-01-01T00:00Z --as manager",
     )
 )
 def grant(
