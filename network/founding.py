@@ -10,12 +10,14 @@ import yaml
 from evidence.certificates import parse_certificate
 from evidence.errors import Refused
 from evidence.genesis import Genesis, Organisation, parse_genesis
+from evidence.keys import ED25519, PrivateKeySigner
 from evidence.policy import DEFAULT_POLICY
 from network.material import Material
 from network.topology import SERVICE, Topology
 from sdk.authority import load_authority
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
+from sdk.keys import generate_key
 
 FOUNDING_S = 60.0
 
@@ -38,7 +40,9 @@ def make_genesis(topology: Topology, material: Material) -> Genesis:
     if path.exists():
         return parse_genesis(path.read_bytes())
     genesis = Genesis(
-        operator=bytes(32),  # nobody: no single operator signs checkpoints here
+        # Nobody signs checkpoints here: the private half is gone with this line. Zeros would not do: they are a point
+        # of small order, under which signatures can be made by anybody.
+        operator=PrivateKeySigner(generate_key(ED25519)).public_key.spki[-32:],
         msps={
             each.msp: Organisation(
                 roots=(parse_certificate(load_authority(material.organisation(each.name) / "ca").root_der),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,12 @@ def test_a_wrong_profile_is_refused_by_member(text: str, says: str, tmp_path: Pa
     with pytest.raises(ConfigInvalid) as caught:
         read_profile(path)
     assert says in str(caught.value)
+
+
+def test_without_the_libraries_a_fabric_ledger_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sdk.fabric_ledger", None)
+    with pytest.raises(ConfigInvalid, match=r"veriframe\[fabric\]"):
+        ledgers.open("fabric:profile.yaml", identity=the_cast()["operator"], clock=lambda: NOW_US)
 
 
 def test_a_url_opens_the_ledger_it_names(tmp_path: Path) -> None:
