@@ -8,10 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.acting import now_us
+from chaincode.roles import in_words
+from chaincode.table import TABLE
+from cli.acting import identity_for, now_us
 from cli.console import Report, remark
 from evidence.certificates import parse_certificate
-from evidence.registry import ACTIVE
+from evidence.errors import Refused
 from frame_sampler.importer import Imported, import_file
 from sdk.acting import act_as, camera_entry, enrol_demo_camera
 from sdk.home import Home, is_empty, open_home
@@ -58,11 +60,11 @@ def may_record(home: Home, camera: str, *, ip: str, enrol: bool, quiet: bool = F
         remark(f"Camera {camera} was approved by the manager of this demo home.")
 
 
-def is_active(home: Home, camera: str) -> bool:
-    """Whether the ledger lets this camera record now."""
+def status_of(home: Home, camera: str) -> str | None:
+    """The status that the ledger gives this camera now, None where it does not know it."""
     with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
         entry = camera_entry(reader, camera)
-    return entry is not None and entry.status == ACTIVE
+    return None if entry is None else entry.status
 
 
 def record(home: Home, settings: Settings, camera: str, source: Source, report: Report, track: int | None) -> Imported:
@@ -77,9 +79,25 @@ def record(home: Home, settings: Settings, camera: str, source: Source, report: 
     )  # fmt: skip
 
 
+def anchoring_identity(home: Home, settings: Settings, name: str | None) -> str:
+    """Who anchors: the identity named here, else in the settings, else the only recorder of this home.
+
+    Raises:
+        ConfigInvalid: no such identity, or none or several of this home may anchor. Refused: it may not.
+    """
+    identity = identity_for(home, "anchor", name or settings.recorder.identity or None)
+    roles = TABLE["anchor"].roles
+    if identity.role not in roles:
+        raise Refused(
+            f"{identity.name} may not anchor: that takes {in_words(roles)}", reason="denied",
+            next_step="act as one (--as NAME), or register one: veriframe participant register --help",
+        )  # fmt: skip
+    return identity.name
+
+
 def drain(home: Home, settings: Settings, *, recorder: str | None = None, patience_s: float = PATIENCE_S) -> Drained:
     """Bring everything in the spool to store and ledger."""
-    with _shipper(home, settings, recorder or settings.recorder.identity) as shipper:
+    with _shipper(home, settings, anchoring_identity(home, settings, recorder)) as shipper:
         return shipper.drain(patience_s=patience_s, wait=time.sleep)
 
 

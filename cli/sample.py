@@ -54,8 +54,9 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Record finished files of an approved camera. The same file and start again continues, or adds nothing."""
-    from cli.recording import drain, home_for_recording, is_active, may_record
+    from cli.recording import anchoring_identity, drain, home_for_recording, may_record, status_of
     from evidence.errors import Refused
+    from evidence.registry import ACTIVE, PROPOSED
     from frame_sampler.device_key import check_camera_name
     from sdk.home import is_empty
     from sdk.settings import load
@@ -68,17 +69,20 @@ def sample(
     fresh = is_empty(path)
     at = home_for_recording(path)
     may_record(at, camera, ip=ip, enrol=enrol or fresh)
-    if at.demo and not is_active(at, camera):
+    status = status_of(at, camera)
+    if at.demo and status in (None, PROPOSED):
         raise Refused(
             f"camera {camera} is not approved in this demo home",
             reason="denied",
             next_step="add --enrol, which proposes and approves it as two identities",
         )
+    # Who anchors is settled before hours of recording, not behind them. Of another camera nothing is recorded.
+    recorder = anchoring_identity(at, settings, acting) if wait and status == ACTIVE else acting
     done: list[Imported] = []
     failed: list[VeriframeError] = []
     for each in _recorded(files, at, settings, camera, track, as_json, failed):
         done.append(each)
-    drained = drain(at, settings, recorder=acting) if wait else None
+    drained = drain(at, settings, recorder=recorder) if wait else None
     state = _state(done, drained)
     if as_json:
         raw(json.dumps(_members(state, done, drained), indent=2) + "\n")
@@ -154,7 +158,8 @@ def _recorded(
 def _state(done: Sequence[Imported], drained: Drained | None) -> str:
     if drained is None or not drained.complete:
         return "PENDING"
-    return "COMPLETE" if done and all(each.complete_before for each in done) else "ANCHORED"
+    nothing_new = bool(done) and all(each.complete_before for each in done) and not drained.anchored
+    return "COMPLETE" if nothing_new else "ANCHORED"
 
 
 def _line(each: Imported) -> str:

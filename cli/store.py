@@ -76,7 +76,7 @@ def _row(store: FileStore, key: str) -> dict[str, object]:
 def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check every file of the store and every block of the ledger. Changes nothing; exit code 1 if damaged."""
     from cli.acting import reading
-    from sdk.fsck import check_store
+    from sdk.fsck import check_empty, check_store
     from sdk.home import snapshot
     from sdk.ledger import check_ledger
 
@@ -84,8 +84,12 @@ def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOpti
     store = _store(at, settings)
     with progress("checking", quiet=as_json) as report, snapshot(at) as copy:
         damage = [f"ledger: {problem}" for problem in check_ledger(copy.ledger)]
+        spooled = _spooled(copy)
         with reading(at) as reader:
-            found = list(check_store(store, reader, progress=report)) if _has_any(store) else []
+            if _has_any(store):
+                found = list(check_store(store, reader, spooled=spooled, progress=report))
+            else:
+                found = list(check_empty(store, reader, spooled=spooled))
     damage += [str(problem) for problem in found if problem.kind in _DAMAGE]
     remarks = [f"{problem} ({problem.kind})" for problem in found if problem.kind not in _DAMAGE]
     if as_json:
@@ -123,6 +127,22 @@ def _store(home: Home, settings: Settings, *, writing: bool = False) -> FileStor
     from sdk.store import open_store
 
     return open_store(settings.store.url, base=home.path, writing=writing)
+
+
+def _spooled(copy: Home) -> set[str]:
+    """The proof files that still wait in the spool; `copy` is a private one, since opening a spool sweeps it."""
+    from cli.acting import now_us
+    from sdk.spool import Spool
+    from sdk.store import proof_key
+
+    found: set[str] = set()
+    if (copy.spool / "spool.db").exists():
+        with Spool(copy.spool, now=now_us) as spool:
+            after = 0
+            while rows := spool.unstored(after=after):
+                found.update(proof_key(row.camera, row.chain, row.sequence) for row in rows)
+                after = rows[-1].number
+    return found
 
 
 def _has_any(store: FileStore) -> bool:

@@ -119,8 +119,8 @@ def _operation(each: Operation) -> str:
 def _finding(each: Finding) -> str:
     places = []
     if each.file is not None:
-        places.append(f"pictures {_span(each.file)} of the file")
-    if each.time_us is not None:
+        places.append(f"{'picture' if each.file[0] == each.file[1] else 'pictures'} {_span(each.file)} of the file")
+    if each.time_us is not None and utc(each.time_us[0]) not in each.text:
         places.append(_times(each.time_us))
     where = f" ({', '.join(places)})" if places else ""
     return f"{each.text.removesuffix('.')}{where}. [{each.code}]"

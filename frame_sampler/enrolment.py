@@ -69,7 +69,7 @@ def enrolled_camera(home: Home, reader: LedgerReader, camera: str) -> Enrolled:
 
 _NEXT_STEP = {
     "PROPOSED": "a manager approves it: veriframe camera approve {camera}",
-    "SUSPENDED": "a manager reinstates it: veriframe camera approve {camera}",
+    "SUSPENDED": "a manager reinstates it: veriframe camera reinstate {camera} --reason WHY",
 }
 
 

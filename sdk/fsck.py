@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,8 +28,9 @@ _READ_BYTES = 1 << 20
 class StoreProblem:
     """One thing wrong with a store.
 
-    `corrupt`: not what its name, record or the ledger says. `missing`: named by a record, not there. `orphan`: named by
-    no record. `stranger`: a file that no put has made. `unanchored`: sound, but the ledger does not hold it (yet).
+    `corrupt`: not what its name, record or the ledger says. `missing`: named by a record or the ledger, not there.
+    `orphan`: named by no record. `stranger`: a file that no put has made. `unanchored`: sound, but the ledger does not
+    hold it (yet).
     """
 
     kind: Kind
@@ -41,12 +42,17 @@ class StoreProblem:
 
 
 def check_store(
-    store: FileStore, ledger: LedgerReader | None, *, progress: Callable[[float, str], None] | None = None
+    store: FileStore,
+    ledger: LedgerReader | None,
+    *,
+    spooled: Collection[str] = (),
+    progress: Callable[[float, str], None] | None = None,
 ) -> Iterator[StoreProblem]:
     """Read everything in the store and name what is wrong, as it is found. Changes nothing.
 
     Args:
         ledger: what the blocks, keys and batches are held against; None: only store against records.
+        spooled: proof files that may be anchored already, but wait in the spool and are not expected here yet.
         progress: told the share that is done, 0 to 1, and the key just read.
     """
     keys = {area: list(store.list(area)) for area in AREAS}
@@ -97,9 +103,18 @@ def check_store(
         yield from anchors.check_leaf_list(key)
         read(key)
     yield from anchors.missing_leaf_lists(set(keys["batches"]))
+    yield from anchors.missing_proofs({*keys["proof"], *spooled})
     for area in AREAS:
         for key in store.strangers(area):
             yield StoreProblem(kind="stranger", key=key, text="no file that the store has made")
+
+
+def check_empty(store: FileStore, ledger: LedgerReader, *, spooled: Collection[str] = ()) -> Iterator[StoreProblem]:
+    """What the ledger says should be in a store in which there is nothing at all."""
+    anchors = _Anchors(store, ledger)
+    yield from anchors.problems
+    yield from anchors.missing_leaf_lists(set())
+    yield from anchors.missing_proofs(spooled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +246,15 @@ class _Anchors:
     def missing_leaf_lists(self, there: set[str]) -> Iterator[StoreProblem]:
         for key in sorted(self._batches.keys() - there):
             yield StoreProblem(kind="missing", key=key, text="the ledger holds this batch, its leaf list is not here")
+
+    def missing_proofs(self, there: Collection[str]) -> Iterator[StoreProblem]:
+        """What is anchored, but cannot be proven from here: its proof file is lost."""
+        if self._ledger is None:
+            return
+        self._in_batches("")
+        slots = {*self._sealed, *(entry.key for entry in self._ledger.entries("block/"))}
+        for slot in sorted(slots):
+            _, camera, chain, sequence = slot.split("/")
+            key = proof_key(camera, int(chain), int(sequence))
+            if key not in there:
+                yield StoreProblem(kind="missing", key=key, text="the ledger holds its block, its proof is not here")

@@ -49,7 +49,9 @@ class StoreSettings(_Section):
 class RecorderSettings(_Section):
     """Who records, and how what was recorded is anchored."""
 
-    identity: str = Field(default="recorder", description="the identity of the home that signs anchoring transactions")
+    identity: str = Field(
+        default="", description="the identity of the home that signs anchoring transactions; empty: its only recorder"
+    )
     anchoring: Literal["auto", "open", "sealed"] = Field(
         default="auto",
         description="open: every block on the ledger; sealed: one root per batch; auto: open up to 16 cameras",

@@ -164,7 +164,8 @@ def _undetermined(exhibits: Sequence[Exhibit], asked: Asked, code: str, reason: 
         sentence=sentences.undetermined([reason]),
         exhibits=tuple(exhibits),
         axes=axes_without_match(code),
-        findings=(Finding.of(code, f"{reason[:1].upper()}{reason[1:]}."),),
+        # A file's name is not a word: it stays as it is.
+        findings=(Finding.of(code, f"{reason if code == UNUSABLE else reason[:1].upper() + reason[1:]}."),),
         asked=asked.to_json(),
         versions=versions(),
     )

@@ -76,7 +76,7 @@ def _by_units(script: Script, footage: Footage, asked_us: Span | None) -> Iterat
     yield "affected", affected, "{n} pictures are coded as recorded, but decoded from pictures that are not."
     hidden, preroll = left_out(script, footage, asked_us)
     yield "hidden", hidden, HIDDEN
-    yield "preroll", preroll, "{n} pictures before or behind the part that is shown are in the file, but not shown."
+    yield "preroll", preroll, "{n} pictures are in the file before or behind the part that is shown, but not shown."
 
 
 def _times(
@@ -122,6 +122,12 @@ def _without(units: Sequence[int], pending: frozenset[int]) -> Sequence[int]:
     return [unit for unit in units if unit not in pending] if pending else units
 
 
+def _worded(text: str, count: int) -> str:
+    if count == 1:
+        text = text.replace("{n} pictures are", "{n} picture is").replace("{n} pictures", "{n} picture")
+    return text.format(n=count)
+
+
 def _listed(
     script: Script, code: str, units: Sequence[int], text: str, pending: frozenset[int] = frozenset()
 ) -> Iterator[Finding]:
@@ -134,7 +140,7 @@ def _listed(
             spans, counts = [(part[0], part[-1])], [len(part)]
         for span, count in zip(spans, counts, strict=True):
             yield Finding.of(
-                code, text.format(n=count), file=span, time_us=_time(script, span), detail=(("pictures", count),),
+                code, _worded(text, count), file=span, time_us=_time(script, span), detail=(("pictures", count),),
                 note=note,
             )  # fmt: skip
 

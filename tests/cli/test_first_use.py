@@ -51,7 +51,7 @@ def test_in_earnest_an_unknown_camera_is_refused_with_the_command_that_proposes_
 def test_four_people_bring_a_camera_to_work_in_a_home_that_is_no_demo(empty: Place) -> None:
     empty.ok("init")
     for name, role, place in (
-        ("otto", "OPERATOR", ()), ("mia", "CRM", ()), ("recorder", "RECORDER", ("--site", "north")),
+        ("otto", "OPERATOR", ()), ("mia", "CRM", ()), ("rita", "RECORDER", ("--site", "north")),
     ):  # fmt: skip
         empty.ok("participant", "register", name, "--role", role, "--control-room", "cr-1", *place)
     empty.ok("camera", "propose", "gate-1", "--site", "north", "--ip", "10.0.4.17")
@@ -59,6 +59,9 @@ def test_four_people_bring_a_camera_to_work_in_a_home_that_is_no_demo(empty: Pla
     assert refused.returncode == 4
     assert "veriframe camera approve gate-1" in refused.stderr
     empty.ok("camera", "approve", "gate-1")
+    refused = empty.run("sample", "clip.mp4", "--camera", "gate-1", "--start", START, "--as", "otto")
+    assert refused.returncode == 4
+    assert "a recorder (RECORDER)" in refused.stderr
     assert empty.ok("sample", "clip.mp4", "--camera", "gate-1", "--start", START).startswith("ANCHORED")
     assert empty.run("verify", "clip.mp4", "--trust", "home").returncode == 0
 
@@ -79,6 +82,7 @@ def test_a_reason_is_kept_here_and_only_a_commitment_stands_on_the_ledger(record
     assert b"Miller" not in (recorded.home / "ledger.db").read_bytes()
     refused = recorded.run("sample", "clip.mp4", "--camera", "gate-1", "--start", "2026-10-02T08:00:00Z")
     assert refused.returncode == 4
+    assert "veriframe camera reinstate gate-1" in refused.stderr
 
 
 def test_no_wait_leaves_it_pending_and_the_next_sample_anchors_it(founded: Place) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from evidence.digests import sha256
 from evidence.errors import Malformed
 from evidence.records import Media
-from sdk.fsck import check_store
+from sdk.fsck import check_empty, check_store
 from sdk.rings import make_ring, recipient_of
 from sdk.seal_stream import MEDIA, seal_bytes
 from sdk.store import object_key, proof_key, put_bytes, ring_key
@@ -63,6 +63,27 @@ def test_damage_loss_leftovers_and_strangers_are_told_apart(kept: Any) -> None:
     assert ("orphan", object_key(sha256(b"left over"))) in found
     assert [key for kind, key in found if kind == "stranger"] == ["objects/README", "proof/gate-1/notes.txt"]
     assert len(found) == 5
+
+
+def test_a_proof_file_that_the_ledger_anchors_is_missed(kept: Any) -> None:
+    site, chain = kept
+    lost = proof_key("gate-1", chain, 1)
+    edit(site, lost, None)
+    assert ("missing", lost) in problems(site)
+    found = check_store(site.store, site.ledger.reader, spooled={lost})
+    assert "missing" not in {problem.kind for problem in found}
+
+
+def test_an_empty_store_of_a_ledger_with_anchors_is_not_sound(kept: Any) -> None:
+    site, _ = kept
+    expected = len(list(site.store.list("proof"))) + len(list(site.store.list("batches")))
+    for area in ("proof", "batches"):
+        for key in list(site.store.list(area)):
+            edit(site, key, None)
+    found = list(check_empty(site.store, site.ledger.reader))
+    assert {problem.kind for problem in found} == {"missing"}
+    # Behind a batch whose list is lost, nobody can tell any more which blocks it holds.
+    assert len(found) == (1 if any(p.key.startswith("batches/") for p in found) else expected)
 
 
 def test_a_changed_byte_of_a_proof_file_is_noticed(kept: Any) -> None:
