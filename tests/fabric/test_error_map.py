@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
+from chaincode import fabric
 from evidence.errors import (
     CommitInvalid,
     CommitUnknown,
@@ -149,6 +150,20 @@ def test_a_foreign_peer_that_lags_is_asked_again_and_believed_in_the_end(
     with pytest.raises(Refused):
         operator.submit("propose_camera", camera())
     assert len(calls(stand, "endorse")) == 4
+
+
+def test_a_contract_process_that_breaks_is_an_outage_and_no_refusal(
+    stand: Stand, operator: BlockingGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> bytes:
+        raise KeyError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fabric, "invoke", broken)
+        for ask in (operator.evaluate, operator.submit):
+            with pytest.raises(LedgerUnavailable, match="error in simulation"):
+                ask("describe", b"{}", timeout_s=0.4)
+    assert operator.submit("propose_camera", camera()).block is not None
 
 
 # -- submit ------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from tests.fabric.double.ledger import DoubleLedger, signed_by
 from tests.fabric.double.peer import SHIM, DoublePeer
 
 WINDOW_S = 15 * 60
+BROKEN = 0  # status of a response that no contract gave
 DETAILS_TYPE = "type.googleapis.com/gateway.ErrorDetail"
 
 
@@ -93,6 +94,8 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
             return gateway_pb2.EvaluateResponse(result=self._system(arguments))
         msp = next(iter(request.target_organizations), next(iter(self._peers)))
         response, _ = self._run(msp, request, arguments)
+        if response.status == BROKEN:
+            _abort(context, grpc.StatusCode.ABORTED, "failed to evaluate transaction", [(msp, response.message)])
         if response.status >= 400:
             text = f"evaluate call to endorser returned error: chaincode response {response.status}, {response.message}"
             context.abort(grpc.StatusCode.UNKNOWN, text)
@@ -104,9 +107,9 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         wanted = list(request.endorsing_organizations) or list(self._peers)[:2]
         answers = {msp: self._run(msp, request, arguments) for msp in wanted}
         bad = [
-            (msp, f"chaincode response {response.status}, {response.message}")
+            (msp, f"chaincode response {response.status}, {response.message}" if response.status else response.message)
             for msp, (response, _) in answers.items()
-            if response.status >= 400
+            if response.status >= 400 or response.status == BROKEN
         ]
         if bad:
             _abort(context, grpc.StatusCode.ABORTED, "failed to endorse transaction, see attached details", bad)
@@ -203,8 +206,10 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         peer, _ = self._peers[msp]
         answer, simulation = peer.run(self._channel, request.transaction_id, arguments, request.proposed_transaction)
         if answer is None or answer.type == SHIM.ERROR:
-            said = b"the stream ended" if answer is None else answer.payload
-            return proposal_response_pb2.Response(status=500, message=said.decode("utf-8", "replace")), b""
+            # In these words, and without a status, from peers of version 3.1.5.
+            said = "could not launch chaincode" if answer is None else answer.payload.decode("utf-8", "replace")
+            text = f"error in simulation: transaction returned with failure: {said}"
+            return proposal_response_pb2.Response(status=BROKEN, message=text), b""
         response = proposal_response_pb2.Response.FromString(answer.payload)
         action = proposal_pb2.ChaincodeAction(
             results=simulation.results(self._chaincode),
