@@ -272,6 +272,8 @@ def key_of_slot(camera: CameraEntry, earlier: Sequence[CameraEntry], chain: int,
         camera: the entry in force.
         earlier: the entries before it, in any order; needed only where the camera had other keys.
     """
+    if camera.key_from is None or (chain, sequence) >= camera.key_from:
+        return camera.device_key  # almost always
     entries = [*sorted((each for each in earlier if each.n < camera.n), key=lambda each: each.n), camera]
     entry = entries.pop()
     while entry.key_from is not None and (chain, sequence) < entry.key_from:

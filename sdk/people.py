@@ -64,13 +64,7 @@ class People:
         Raises:
             ConfigInvalid: empty or longer than 4 KiB.
         """
-        normal = unicodedata.normalize("NFC", text)
-        try:
-            size_bytes = len(normal.encode("utf-8"))
-        except UnicodeEncodeError as error:
-            raise ConfigInvalid("the text holds characters that are not Unicode text", where=subject) from error
-        if not normal.strip() or size_bytes > MAX_TEXT_BYTES:
-            raise ConfigInvalid(f"a reason or purpose has 1 to {MAX_TEXT_BYTES} bytes of text", where=subject)
+        normal = prepared(text, subject=subject)
         salt = random(SALT_BYTES)
         commitment = text_commitment(salt, normal)
         self._db.run(
@@ -88,7 +82,28 @@ class People:
         found = self._db.row("SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,), kinds="btt")
         if found is None:
             return None
-        salt, text, subject = bytes(found[0]), str(found[1]), str(found[2])
-        if text_commitment(salt, text) != commitment:
-            raise Malformed("the kept text is not the one that was committed to", where=f"{self._db.path}: {subject}")
-        return Opening(commitment=commitment, salt=salt, text=text, subject=subject)
+        opening = Opening(commitment=commitment, salt=bytes(found[0]), text=str(found[1]), subject=str(found[2]))
+        return checked(opening, where=f"{self._db.path}: {opening.subject}")
+
+
+def prepared(text: str, *, subject: str) -> str:
+    """The text in normal form, as it is committed to.
+
+    Raises:
+        ConfigInvalid: empty, longer than 4 KiB, or not Unicode text.
+    """
+    normal = unicodedata.normalize("NFC", text)
+    try:
+        size_bytes = len(normal.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise ConfigInvalid("the text holds characters that are not Unicode text", where=subject) from error
+    if not normal.strip() or size_bytes > MAX_TEXT_BYTES:
+        raise ConfigInvalid(f"a reason or purpose has 1 to {MAX_TEXT_BYTES} bytes of text", where=subject)
+    return normal
+
+
+def checked(opening: Opening, *, where: str) -> Opening:
+    """The same opening. Raises Malformed where salt and text are not what was committed to: they were edited."""
+    if text_commitment(opening.salt, opening.text) != opening.commitment:
+        raise Malformed("the kept text is not the one that was committed to", where=where)
+    return opening
