@@ -16,7 +16,7 @@ from sdk.acting import act_as
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
 from sdk.ledger import Committed, EmbeddedLedger, LedgerReader, read_ledger
-from sdk.people import People
+from sdk.people import open_people
 
 
 def now_us() -> int:
@@ -75,17 +75,21 @@ def call(home: Home, function: str, members: Mapping[str, object], *, name: str 
         return identity, ledger.submit(function, canonical(dict(members)))
 
 
-def committed_text(home: Home, text: str, *, subject: str) -> str:
-    """Keep a text in the home and give its commitment for the ledger, 64 hex digits."""
-    with People(home.people, now=now_us) as people:
+def committed_text(home: Home, text: str, *, subject: str, url: str | None = None) -> str:
+    """Keep a text and give its commitment for the ledger, 64 hex digits.
+
+    Args:
+        url: of the database where texts are kept (`people.url` of the settings); None: a file of the home.
+    """
+    with open_people(home.people, url, now=now_us) as people:
         return people.commit(text, subject=subject).hex()
 
 
-def opened_text(home: Home, commitment: str | None) -> str | None:
+def opened_text(home: Home, commitment: str | None, *, url: str | None = None) -> str | None:
     """The text behind a commitment where this home holds it."""
-    if commitment is None or not home.people.exists():
+    if commitment is None or (url is None and not home.people.exists()):
         return None
-    with People(home.people, now=now_us) as people:
+    with open_people(home.people, url, now=now_us) as people:
         opening = people.opening(bytes.fromhex(commitment))
     return None if opening is None else opening.text
 

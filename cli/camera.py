@@ -155,11 +155,11 @@ def _decide(
 ) -> None:  # fmt: skip
     from cli.acting import call, committed_text, identity_for
 
-    at, _ = opened(home, config, writing=True)
+    at, settings = opened(home, config, writing=True)
     who = identity_for(at, function, acting)
     members: dict[str, object] = {"camera": camera}
     if reason is not None:
-        members["reason"] = committed_text(at, reason, subject=f"camera/{camera}")
+        members["reason"] = committed_text(at, reason, subject=f"camera/{camera}", url=settings.people.url)
     call(at, function, members, name=who.name)
     result(state, f"camera {camera}, decided by {who.name}")
 
@@ -193,13 +193,13 @@ def history(
     """Every entry of a camera, oldest first, with the reasons that this home can open. Changes nothing."""
     from cli.acting import every, opened_text, reading
 
-    at, _ = opened(home, config, writing=False)
+    at, settings = opened(home, config, writing=False)
     with reading(at) as reader:
         entries = every(reader, f"camera/{camera}/")
     if not entries:
         raise ConfigInvalid(f"there is no camera {camera} on this ledger", next_step="veriframe camera list")
     for each in entries:
-        each["reason_text"] = opened_text(at, each["reason"])
+        each["reason_text"] = opened_text(at, each["reason"], url=settings.people.url)
     if as_json:
         raw(json.dumps({"camera": camera, "entries": entries}, indent=2) + "\n")
         return

@@ -35,12 +35,12 @@ def submitted(
     from cli.acting import call, committed_text, identity_for
     from evidence.canonical import parse_canonical
 
-    at, _ = opened(home, config, writing=True)
+    at, settings = opened(home, config, writing=True)
     who = identity_for(at, function, acting)
     given = {name: value for name, value in members.items() if value is not None}
     for name, text in (texts or {}).items():
         if text is not None:
-            given[name] = committed_text(at, text, subject=subject)
+            given[name] = committed_text(at, text, subject=subject, url=settings.people.url)
     _, committed = call(at, function, given, name=who.name)
     answer = parse_canonical(committed.result or b"null", f"answer of {function}")
     return who.name, answer if isinstance(answer, dict) else {}
@@ -82,7 +82,7 @@ def listed(
     """
     from cli.acting import every, newest, opened_text, reading
 
-    at, _ = opened(home, config, writing=False)
+    at, settings = opened(home, config, writing=False)
     with reading(at) as reader:
         found = newest(reader, kind) if prefix is None else every(reader, prefix)
     word = name or kind
@@ -92,7 +92,7 @@ def listed(
     from rich.table import Table
 
     def text(commitment: str | None) -> str:
-        return opened_text(at, commitment) or ("(not known here)" if commitment else "")
+        return opened_text(at, commitment, url=settings.people.url) or ("(not known here)" if commitment else "")
 
     table = Table(*columns)
     for each in found:

@@ -74,7 +74,8 @@ def release(
     from cli.options import opened
 
     if reason is not None:
-        commitment = committed_text(opened(home, config, writing=True)[0], reason, subject=f"lock/{lock}")
+        at, settings = opened(home, config, writing=True)
+        commitment = committed_text(at, reason, subject=f"lock/{lock}", url=settings.people.url)
     who, answer = submitted(home, config, acting, "release_evidence", {"lock": lock, "reason": commitment})
     two_persons(answer, "RELEASED", f"lock {lock}, called by {who} with reason {commitment}")
 

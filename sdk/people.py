@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from evidence.commitments import text_commitment
 from evidence.errors import ConfigInvalid, Malformed
@@ -37,6 +39,42 @@ class Opening:
     salt: bytes
     text: str
     subject: str
+
+
+class Openings(Protocol):
+    """Where openings are kept; a file of the home, or a database (`sdk.shared_people`)."""
+
+    def commit(self, text: str, *, subject: str) -> bytes: ...
+
+    def opening(self, commitment: bytes) -> Opening | None: ...
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def open_people(path: Path, url: str | None, *, now: Callable[[], int]) -> Iterator[Openings]:
+    """The openings at `url`, or in the file at `path` where there is no url.
+
+    Raises:
+        ConfigInvalid: the url needs libraries that are not installed, or is none. StoreUnavailable: it is away.
+    """
+    found: Openings
+    if url is None:
+        found = People(path, now=now)
+    else:
+        try:
+            from sdk.shared_people import SharedPeople
+        except ImportError as error:
+            raise ConfigInvalid(
+                "the libraries for SQL databases are not installed",
+                where="people.url",
+                next_step="install veriframe[server]",
+            ) from error
+        found = SharedPeople(url, now=now)
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 class People:

@@ -59,6 +59,16 @@ class RecorderSettings(_Section):
     batch_blocks: int = Field(default=500, ge=1, le=500, description="most blocks in one anchoring transaction")
 
 
+class PeopleSettings(_Section):
+    """Where the texts behind commitments are kept: reasons, purposes, names."""
+
+    url: str | None = Field(
+        default=None,
+        description="a database that several machines share, as SQLAlchemy writes it; else a file of the home",
+        examples=["postgresql+psycopg://host/veriframe"],
+    )
+
+
 class VerifySettings(_Section):
     """What the examiner brings."""
 
@@ -74,6 +84,7 @@ class Settings(BaseSettings):
 
     store: StoreSettings = StoreSettings()
     recorder: RecorderSettings = RecorderSettings()
+    people: PeopleSettings = PeopleSettings()
     verify: VerifySettings = VerifySettings()
 
     @classmethod

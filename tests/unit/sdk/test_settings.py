@@ -184,6 +184,6 @@ def test_a_config_file_that_was_asked_for_must_be_there(places: Places) -> None:
 
 def test_the_schema_names_every_key() -> None:
     described = schema()["$defs"]
-    assert set(described) == {"StoreSettings", "RecorderSettings", "VerifySettings"}
+    assert set(described) == {"StoreSettings", "RecorderSettings", "PeopleSettings", "VerifySettings"}
     assert sum(len(section["properties"]) for section in described.values()) == len(known_keys())
     assert all(p["description"] for section in described.values() for p in section["properties"].values())

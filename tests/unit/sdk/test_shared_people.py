@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from evidence.commitments import text_commitment
 from evidence.errors import ConfigInvalid, Malformed, StoreUnavailable
+from sdk.people import open_people
 from sdk.shared_people import METADATA, SharedPeople, upgrade
 
 
@@ -84,3 +85,14 @@ def test_what_is_no_database_is_said_in_words(tmp_path: Path, clock: Any) -> Non
     for url in (f"sqlite:///{damaged}", f"sqlite:///{tmp_path}/no/such/folder/people.db"):
         with pytest.raises(StoreUnavailable, match="cannot be used"):
             SharedPeople(url, now=clock)
+
+
+def test_settings_choose_between_a_file_and_a_database(tmp_path: Path, url: str, clock: Any) -> None:
+    for where in (None, url):
+        with open_people(tmp_path / "file.db", where, now=clock) as people:
+            commitment = people.commit("a reason", subject="s")
+        with open_people(tmp_path / "file.db", where, now=clock) as people:
+            opening = people.opening(commitment)
+            assert opening is not None
+            assert opening.text == "a reason"
+    assert (tmp_path / "file.db").exists()
