@@ -70,3 +70,15 @@ def test_a_lock_is_released_by_two(recorded: Place) -> None:
     (lock,) = json.loads(recorded.ok("lock", "list", "--json"))["locks"]
     assert (lock["status"], lock["released_by"]) == ("RELEASED", ["manager", "po-7"])
     assert "case closed" in recorded.ok("lock", "list")
+
+
+def test_a_revoked_key_reaches_the_verdict(recorded: Place) -> None:
+    trusting = ("--trust", "trust.json", "--json")
+    assert json.loads(recorded.ok("verify", "clip.mp4", *trusting))["state"] == "VERIFIED"
+    recorded.ok("camera", "revoke-key", "gate-1", "--since", "2036-01-01T00:00Z", "--reason", "sold", "--as", "manager")
+    assert json.loads(recorded.ok("verify", "clip.mp4", *trusting))["state"] == "VERIFIED"
+    recorded.ok("camera", "revoke-key", "gate-1", "--since", "2020-01-01T00:00Z", "--reason", "copied")
+    ended = recorded.run("verify", "clip.mp4", *trusting)
+    assert ended.returncode == 14
+    assert "compromised" in ended.stdout
+    assert recorded.run("verify", "other.mp4", *trusting).returncode == 0, "the other camera has another key"
