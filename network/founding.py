@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+import time
 from pathlib import Path
 
 import yaml
 
 from evidence.certificates import parse_certificate
-from evidence.errors import Refused
+from evidence.errors import EndorseFailed, Refused
 from evidence.genesis import Genesis, Organisation, parse_genesis
 from evidence.keys import ED25519, PrivateKeySigner
 from evidence.policy import DEFAULT_POLICY
@@ -85,11 +86,18 @@ def found(topology: Topology, material: Material, genesis: Genesis, *, now_us: i
     first = topology.peers[0]
     profile = read_profile(profile_file(material.root, first.organisation))
     admin = material.identity(f"admin-{first.organisation}")
+    deadline = time.monotonic() + FOUNDING_S
     with BlockingGateway(profile, admin, clock=lambda: now_us) as gateway:
-        try:
-            gateway.submit("init", genesis.canonical(), timeout_s=FOUNDING_S)
-        except Refused as error:
-            if error.reason == "conflict":
-                return False
-            raise
-        return True
+        while True:
+            try:
+                gateway.submit("init", genesis.canonical(), timeout_s=FOUNDING_S)
+                return True
+            except Refused as error:
+                if error.reason == "conflict":
+                    return False
+                raise
+            except EndorseFailed:
+                # Peers that have just started do not know each other yet, and the gateway finds nobody to endorse.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)

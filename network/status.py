@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,17 +73,23 @@ def network_status(network: Network, *, now_us: int) -> NetworkStatus:
     """Look at everything; what does not answer is named, never raised."""
     heights: dict[str, int] = {}
     troubles: dict[str, str] = {}
-    for peer in network.topology.peers:
+
+    def look(peer: Node) -> None:
         try:
             heights[peer.msp] = _height(network, peer)
         except VeriframeError as error:
             troubles[peer.msp] = str(error)
-    common = min(heights.values(), default=0) - 1
+
+    # Side by side: a peer that is away takes its program seconds to find out.
+    with ThreadPoolExecutor(len(network.topology.peers)) as pool:
+        list(pool.map(look, network.topology.peers))
+        common = min(heights.values(), default=0) - 1
+        organisations = pool.map(
+            lambda peer: _organisation(network, peer, heights.get(peer.msp), common, troubles.get(peer.msp, "")),
+            network.topology.peers,
+        )
     return NetworkStatus(
-        organisations=tuple(
-            _organisation(network, peer, heights.get(peer.msp), common, troubles.get(peer.msp, ""))
-            for peer in network.topology.peers
-        ),
+        organisations=tuple(organisations),
         orderers=tuple(
             (node.name, network.processes.running(node.name) is not None) for node in network.topology.orderers
         ),
