@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Row] = MappingProxyType(
         "incident": Row("cli.incident", "Report, answer and close incidents."),
         "lock": Row("cli.lock", "Lock evidence, release it with another organisation."),
         "exhibit": Row("cli.exhibit", "Receive footage that no recorder saw."),
+        "ledger": Row("cli.ledger", "List every transaction: when, what, by whom."),
         "store": Row("cli.store", "List, check and index what is kept."),
         "network": Row("cli.network", "Bring a Hyperledger Fabric network up and down on this machine."),
         "doctor": Row("cli.doctor", "Check this machine and the home."),

@@ -82,3 +82,16 @@ def test_a_revoked_key_reaches_the_verdict(recorded: Place) -> None:
     assert ended.returncode == 14
     assert "compromised" in ended.stdout
     assert recorded.run("verify", "other.mp4", *trusting).returncode == 0, "the other camera has another key"
+
+
+def test_every_transaction_is_listed_with_date_kind_participant_and_record(recorded: Place) -> None:
+    recorded.ok("camera", "suspend", "gate-1", "--reason", "lens damaged", "--as", "manager")
+    listed = json.loads(recorded.ok("ledger", "list", "--json"))["transactions"]
+    assert listed[0]["kind"] == "init"
+    last = listed[-1]
+    assert (last["kind"], last["participant"], last["about"]) == ("suspend_camera", "manager", "gate-1")
+    assert last["records"] == ["camera/gate-1/0000000002"]
+    assert [(each["block"], each["index"]) for each in listed] == sorted((e["block"], e["index"]) for e in listed)
+    assert all(each["records"] and each["time_us"] > 0 and len(each["transaction"]) == 64 for each in listed)
+    assert json.loads(recorded.ok("ledger", "list", "--by", "manager", "--json"))["transactions"][-1] == last
+    assert recorded.ok("ledger", "list", "--kind", "suspend_camera").startswith("1 transaction\n")

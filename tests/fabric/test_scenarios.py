@@ -13,6 +13,7 @@ from tests.fabric.double.stand import Stand
 from tests.fabric.lifecycle import define
 from tests.fabric.stage import FabricStage, profiles_of, without_tx_ids
 from tests.hosts.cast import the_cast
+from tests.hosts.decisions import DECISIONS
 from tests.hosts.scenarios import SCENARIOS, Scenario
 from tests.hosts.stage import EmbeddedStage, Stage
 
@@ -33,7 +34,7 @@ def test_on_fabric(scenario: Scenario, defined: Network, tmp_path: Path) -> None
     play(scenario, FabricStage(profiles_of(defined), NAMES[scenario.__name__], the_cast()), tmp_path)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("scenario", (*SCENARIOS, *DECISIONS), ids=lambda each: each.__name__)
 def test_on_the_double(scenario: Scenario, tmp_path: Path) -> None:
     stand = Stand(the_cast())
     try:
