@@ -81,13 +81,14 @@ def _leb128(value: int) -> bytes:
     return bytes(encoded)
 
 
-def metadata_kind(payload: bytes) -> int:
-    """The type of a metadata OBU.
+def split_metadata(payload: bytes) -> tuple[int, bytes]:
+    """The type of a metadata OBU, and what stands behind it.
 
     Raises:
         Malformed: the type cannot be read.
     """
-    return _parse_leb128(payload, 0)[0]
+    kind, begin = _parse_leb128(payload, 0)
+    return kind, payload[begin:]
 
 
 def is_copy(payload: bytes, header: bytes) -> bool:

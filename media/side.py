@@ -25,7 +25,11 @@ USER_TYPES = frozenset({4, 5})
 # them, so they go where that picture goes.
 ENDINGS = frozenset(hashlib.sha256(unit).digest() for unit in (b"\x0a", b"\x0b", b"\x48\x01", b"\x4a\x01"))
 
-_UNREGISTERED = 5
+# How registered messages (ITU-T T.35: country, provider) begin that decoders draw from: film grain of AOM, and the
+# enhancement layer of LCEVC.
+_DRAWN_FROM = (b"\xb5\x58\x90", b"\xb4\x00\x50")
+
+_REGISTERED, _UNREGISTERED = 4, 5
 _UUID_BYTES = 16
 _X264 = re.compile(rb"x264 - core ([1-9]\d{1,2})(?!\d)")
 _X264_FIRST, _X264_FIRST_444, _X264_LAST = 34, 151, 999
@@ -45,6 +49,8 @@ def sei_class(nal: bytes, *, header_bytes: int, chroma_444: bool = False) -> int
         if kind in free:
             continue
         if kind not in USER_TYPES:
+            return BOUND
+        if kind == _REGISTERED and payload.startswith(_DRAWN_FROM):
             return BOUND
         if h264 and kind == _UNREGISTERED and not _harmless(payload[_UUID_BYTES:], chroma_444=chroma_444):
             return BOUND
@@ -92,6 +98,7 @@ def _harmless(text: bytes, *, chroma_444: bool) -> bool:
 def metadata_class(payload: bytes) -> int:
     """Say whether an AV1 metadata OBU is a `USER` message or `BOUND`."""
     try:
-        return USER if av1.metadata_kind(payload) == av1.T35 else BOUND
+        kind, message = av1.split_metadata(payload)
     except Malformed:
         return BOUND
+    return USER if kind == av1.T35 and not message.startswith(_DRAWN_FROM) else BOUND

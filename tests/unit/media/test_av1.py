@@ -90,7 +90,7 @@ def test_noise_gives_a_result_or_malformed(noise: bytes) -> None:
         lambda data: list(av1.parse_obus(data)),
         av1.parse_configuration,
         av1.parse_sequence,
-        av1.metadata_kind,
+        av1.split_metadata,
         mpeg4.parse_aspect,
         lambda data: mpeg4.parse_aspect(b"\x00\x00\x01\x20" + data),
     )

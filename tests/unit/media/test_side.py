@@ -99,6 +99,18 @@ def test_a_cut_or_empty_unit_has_its_class() -> None:
     assert sei_class(h264_sei((1, b"\x01"), stop=b""), header_bytes=1) == FREE
 
 
+@pytest.mark.parametrize("prefix", [b"\xb5\x58\x90", b"\xb4\x00\x50"])
+def test_registered_messages_that_decoders_draw_from_are_bound(prefix: bytes) -> None:
+    """Film grain of AOM and the enhancement layer of LCEVC change every picture of a player that knows them."""
+    assert rank((4, prefix + b"\x01\x02")) == BOUND
+    assert rank((1, b"\x01"), (4, prefix)) == BOUND
+    assert sei_class(b"\x4e\x01" + message(4, prefix + b"\x01") + b"\x80", header_bytes=2) == BOUND
+    assert metadata_class(b"\x04" + prefix + b"\x01") == BOUND
+    assert metadata_class(b"\x84\x00" + prefix) == BOUND
+    assert rank((4, prefix[:2])) == USER
+    assert rank((5, UUID + prefix)) == USER
+
+
 def test_av1_metadata() -> None:
     assert metadata_class(b"\x04\xb5\x00") == USER
     assert metadata_class(b"\x01\x03\xe8") == BOUND
