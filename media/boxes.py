@@ -16,10 +16,10 @@ PLACE = {
     b"elst": b"edts", b"tref": b"trak", b"mdia": b"trak", b"mdhd": b"mdia", b"minf": b"mdia", b"stbl": b"minf",
     b"stsd": b"stbl", b"stts": b"stbl", b"ctts": b"stbl", b"stsc": b"stbl", b"stsz": b"stbl", b"stz2": b"stbl",
     b"stco": b"stbl", b"co64": b"stbl", b"stss": b"stbl", b"traf": b"moof", b"tfhd": b"traf", b"tfdt": b"traf",
-    b"trun": b"traf", b"mfhd": b"moof", b"moov": b"", b"moof": b"",
+    b"trun": b"traf", b"mfhd": b"moof", b"moov": b"", b"moof": b"", b"sidx": b"", b"mfra": b"", b"tfra": b"mfra",
 }  # fmt: skip
 # Those of which a parent holds at most one.
-SINGLE = frozenset(PLACE) - {b"trak", b"traf", b"trun", b"trex", b"moof"}
+SINGLE = frozenset(PLACE) - {b"trak", b"traf", b"trun", b"trex", b"moof", b"sidx", b"tfra"}
 # Boxes that hold boxes which are none of ours, but which some readers look into.
 TRANSPARENT = frozenset(
     (b"udta", b"meta", b"ilst", b"dinf", b"gmhd", b"wide", b"tref", b"tapt", b"sinf", b"schi", b"wave")

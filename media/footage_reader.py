@@ -13,6 +13,7 @@ import numpy as np
 from evidence.errors import Malformed, UnsupportedMedia
 from evidence.records import Display
 from media.avi import is_avi, stated_by_avi
+from media.avi_index import check_index
 from media.columns import Columns
 from media.display import Stated, resolve, stated_by_movie, stated_by_segment
 from media.edits import Edited, edits_of
@@ -93,7 +94,9 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
         found = _by_packets(path, track, notes)
         if is_avi(head):
             with open(path, "rb") as file:
-                stated = stated_by_avi(file, next(each.index for each in found.tracks if each.examined))
+                index = next(each.index for each in found.tracks if each.examined)
+                stated = stated_by_avi(file, index)
+                check_index(file, index)
     if found.container == "mpegts" and _ends_within_packet(path):
         found.columns.cut.append(found.columns.begun - 1)
         notes.add("truncated")

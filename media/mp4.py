@@ -16,6 +16,7 @@ from media.fragments import read_fragment
 from media.movie_header import KINDS, Edit, Header, read_header
 from media.sample_entries import SampleEntry
 from media.sample_tables import Samples
+from media.segment_index import INDEXES, check_indexes
 
 _FIRST_KINDS = frozenset(
     (b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"sidx", b"meta",
@@ -106,10 +107,15 @@ def read_movie(file: BinaryIO, *, budget: Budget | None = None) -> Movie:
     header: Header | None = None
     quicktime, truncated = True, False
     fragments: list[TopBox] = []
+    indexes: list[TopBox] = []
+    starts: set[int] = set()
+    end = 0
     for box in top_boxes(file, size_bytes, spend):
         if box.start == 0 and box.kind not in _FIRST_KINDS:
             raise Malformed("file is not an MP4 or MOV")
         truncated |= not box.whole
+        starts.add(box.start)
+        end = min(box.end, size_bytes)
         if box.kind == b"ftyp" and box.start == 0 and box.whole:
             quicktime = bytes(box.read(file, spend)[:4]) == b"qt  "
         elif box.kind == b"moov":
@@ -120,10 +126,13 @@ def read_movie(file: BinaryIO, *, budget: Budget | None = None) -> Movie:
             header = read_header(box.read(file, spend), spend)
         elif box.kind == b"moof" and box.whole:
             fragments.append(box)
+        elif box.kind in INDEXES and box.whole:
+            indexes.append(box)
         elif box.kind in TRANSPARENT and box.whole and box.end - box.payload <= _SMALL_BYTES:
             refuse_misplaced(box.read(file, spend), box.kind, spend)
     if header is None:
         raise Malformed("file has no movie header (it may be cut off)" if truncated else "file has no movie header")
+    check_indexes(file, indexes, starts, end, spend)
     _read_fragments(file, fragments, header, spend)
     return _finish(header, quicktime=quicktime, fragmented=header.fragmented or bool(fragments), truncated=truncated)
 

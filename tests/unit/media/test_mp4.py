@@ -457,3 +457,55 @@ def test_a_movie_header_that_ffmpeg_would_open_is_refused(clip: Path, tmp_path: 
     path.write_bytes(data + moov[:4] + b"hoov" + moov[8:])
     with pytest.raises(Malformed):
         read(path)
+
+
+INDEXED = ("dash", "frag_keyframe+global_sidx", "frag_keyframe+empty_moov+default_base_moof", "cmaf+frag_every_frame")
+
+
+@pytest.mark.parametrize("movflags", INDEXED)
+def test_indexes_of_fragments_lead_to_boxes_of_the_file(clip: Path, tmp_path: Path, movflags: str) -> None:
+    path = remuxed(clip, tmp_path / "copy.mp4", movflags=movflags)
+    assert (b"sidx" in path.read_bytes()) or (b"mfra" in path.read_bytes())
+    whole = video(path).samples
+    assert whole is not None and whole.count == 16
+    data = path.read_bytes()
+    path.write_bytes(data[: 2 * len(data) // 3])
+    cut = video(path).samples
+    assert cut is not None and 0 < cut.count <= 16
+
+
+def test_an_index_that_leads_to_a_fragment_inside_another_box_is_refused(clip: Path, tmp_path: Path) -> None:
+    """A player that follows it shows other pictures than one that goes from box to box."""
+    path = remuxed(clip, tmp_path / "copy.mp4", movflags="frag_keyframe+empty_moov+default_base_moof")
+    data = path.read_bytes()
+    data = data[: data.index(b"mfra") - 4]
+    first = data.index(b"moof") - 4
+    hidden = box(b"free", data[first:])
+
+    def indexed(offset: int, size: int) -> bytes:
+        body = struct.pack(">4xIIIIHHIII", 1, 1000, 0, offset, 0, 1, size, 1000, 1 << 31)
+        return data[:first] + box(b"sidx", body) + hidden + data[first:]
+
+    path.write_bytes(indexed(len(hidden), len(data) - first))
+    samples = video(path).samples
+    assert samples is not None and samples.count == 16
+    path.write_bytes(indexed(8, len(hidden) - 8))
+    with pytest.raises(Malformed, match="sidx"):
+        read(path)
+    nested = box(b"udta", box(b"sidx", bytes(32)))
+    path.write_bytes(data + nested)
+    with pytest.raises(Malformed, match="sidx"):
+        read(path)
+
+
+def test_a_random_access_index_that_leads_into_a_box_is_refused(clip: Path, tmp_path: Path) -> None:
+    path = remuxed(clip, tmp_path / "copy.mp4", movflags="frag_keyframe+empty_moov+default_base_moof")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tfra")
+    wide = data[at + 4]
+    place = at + 20 + (8 if wide else 4)
+    assert int.from_bytes(data[place : place + (8 if wide else 4)], "big") == data.index(b"moof") - 4
+    data[place + (7 if wide else 3)] += 8
+    path.write_bytes(data)
+    with pytest.raises(Malformed, match="mfra"):
+        read(path)
