@@ -91,16 +91,20 @@ def side_units(script: Script, footage: Footage) -> tuple[dict[int, list[str]], 
         of_file = shown.get(unit, {})
         if unit >= footage.count:
             # Behind the last picture: what the record has at the next one is no loss of an excerpt.
-            unit, of_record = footage.count - 1, _behind_last(script, recorded)
-            if of_record is None:
+            unit = footage.count - 1
+            behind = _behind(script, recorded, unit)
+            if behind is None:
                 continue
-            of_record = {digest: flag for digest, flag in of_record.items() if digest in of_file}
+            of_record = {digest: flag for digest, flag in behind.items() if digest in of_file}
         elif script.ops[unit] in EQUAL:
             index, position = script.source[unit]
             of_record = recorded[index].get(position, {})
             if unit == 0 or script.source[unit - 1] != (index, position - 1):
                 # What ends a sequence stands with the picture before it, and that one is not here.
                 of_record = {d: flag for d, flag in of_record.items() if d not in ENDINGS or d in of_file}
+                # And where that picture is here, before another one than recorded, its end may still stand with it.
+                ends = (_behind(script, recorded, unit - 1) or {}) if unit else {}
+                of_record |= {d: flag for d, flag in ends.items() if d in ENDINGS and d in of_file}
         else:
             continue
         happened = []
@@ -124,10 +128,13 @@ def _sides(record: Recorded) -> Mapping[int, dict[bytes, bool]]:
     return dict(found)
 
 
-def _behind_last(script: Script, recorded: Mapping[int, Mapping[int, dict[bytes, bool]]]) -> dict[bytes, bool] | None:
-    if not script.ops or script.ops[-1] not in EQUAL:
+def _behind(
+    script: Script, recorded: Mapping[int, Mapping[int, dict[bytes, bool]]], unit: int
+) -> dict[bytes, bool] | None:
+    """What the record has behind the picture that stands at `unit`; None where that one equals no recorded picture."""
+    if not script.ops or script.ops[unit] not in EQUAL:
         return None
-    index, position = script.source[-1]
+    index, position = script.source[unit]
     return recorded[index].get(position + 1, {})
 
 

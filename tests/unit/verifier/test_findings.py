@@ -124,6 +124,18 @@ def test_an_end_of_sequence_may_go_with_the_picture_before_it_and_no_other_way()
     assert verify(clip.cut(4, 11).side(4, "\n")).state is State.ALTERED
 
 
+def test_a_recorded_end_of_sequence_stays_behind_its_picture_whatever_follows() -> None:
+    clip = scene("IPPP IPPP IPPP").side(4, "\n").side(8, "\n").recorded()
+    for copy in (clip.repeat(0, 3).side(4, "\n"), clip.delete(4, 7), clip.cut(0, 3).side(4, "\n")):
+        assert "side_changed" not in verify(copy).codes
+    assert verify(clip.repeat(0, 3).side(4, "\n")).state is State.INCOMPLETE
+    # One that was recorded behind another picture was put in, and so is any other message of that place.
+    found = verify(clip.repeat(0, 2).side(3, "\n"))
+    assert "side_changed" in found.codes and found.state is State.ALTERED
+    grained = scene("IPPP IPPP IPPP").side(4, "grain").recorded()
+    assert "side_changed" in verify(grained.repeat(0, 3).side(4, "grain")).codes
+
+
 def test_a_foreign_part_keeps_its_own_side_data() -> None:
     clip = scene("IPPP IPPP").recorded()
     yard = scene("IPPP", name="yard").side(1).recorded("gate-2")
