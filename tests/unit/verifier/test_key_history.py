@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaincode import changes
 from evidence.blocks import parse_signed_block, sign_block, slot_key
 from evidence.canonical import canonical
 from evidence.digests import sha256, to_base64
@@ -225,6 +227,55 @@ def test_a_replaced_admin_registers_people_whose_word_counts(site: Site) -> None
     state = {key: receipt for key, receipt in bundle.state.items() if key != first}
     judged = Court(type(bundle)(**{**_members(bundle), "state": state}), site.trust).judged
     assert [each.judgement.code for each in judged.values()] == ["participant"]
+
+
+def test_what_a_bent_contract_let_in_is_reported(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger's operator ran other rules: everything is signed and in its place, and judged again here."""
+    site.record("gate-1", "IPPP")
+    site.anchor()
+    monkeypatch.setattr("chaincode.anchors.judge_block", lambda *given, **named: None)
+    site.record("gate-1", "IPPP IPPP")
+    suspended, revoked = site.waiting
+    site.call("crm-1", "suspend_camera", camera="gate-1", reason=REASON)
+    site.waiting = [suspended]
+    site.anchor()
+    site.call("crm-1", "reinstate_camera", camera="gate-1", reason=REASON)
+    revoke(site, site.devices["gate-1"], site.now_us + 3_600_000_000)
+    site.waiting = [revoked]
+    site.anchor()
+    assert standings(site) == {0: "SOUND", 1: "camera_not_active", 2: "key_revoked"}
+    assert site.host.reader.get(slot_key("gate-1", CHAIN, 2)) is not None
+
+
+def test_a_change_approved_by_its_proposer_is_reported(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.record("gate-1", "IPPP")
+    site.anchor()
+    site.register("op-2", "OPERATOR", control_room="cr-1")
+    new = PrivateKeySigner(generate_key())
+    site.call(
+        "op-2", "propose_change", camera="gate-1", kind="key", key_custody="file", chain=CHAIN, sequence=1,
+        device_key=to_base64(new.public_key.spki),
+    )  # fmt: skip
+    site.call("admin-controlroommsp", "change_participant", participant="op-2", role="CRM", control_room="cr-1")
+    promoted = site.authorities["ControlRoomMSP"].issue(
+        site.people["op-2"].signer.public_key, subject="op-2", role="CRM", attributes={"control_room": "cr-1"},
+        now_us=site.now_us,
+    )  # fmt: skip
+    site.people["op-2"].certificate = promoted
+    with pytest.raises(Refused, match="nobody decides"):
+        site.call("op-2", "approve_change", camera="gate-1", number=0)
+    # Other rules: whoever comes may approve.
+    proposed = changes._proposed
+    monkeypatch.setattr(
+        changes,
+        "_proposed",
+        lambda world, actor, entry, number: proposed(world, replace(actor, id="somebody-else"), entry, number),
+    )
+    site.call("op-2", "approve_change", camera="gate-1", number=0)
+    site.devices["gate-1"] = new
+    site.record("gate-1", "IPPP")
+    site.anchor()
+    assert standings(site) == {0: "SOUND", 1: "camera_decision"}
 
 
 def _members(bundle: Any) -> dict[str, Any]:
