@@ -73,11 +73,17 @@ def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     """
     with translated(path):
         if not path.is_file():
-            raise ConfigInvalid("there is no ledger here", where=str(path), next_step="`veriframe init` founds one")
+            raise ConfigInvalid(
+                "there is no ledger here",
+                where=str(path),
+                next_step="restore it from the back-up, or name another place",
+            )
         connection = _connect(path)
         try:
             if _pragma(connection, "application_id") != APPLICATION_ID:
-                raise Malformed("this file is not a Veriframe ledger", where=str(path))
+                raise Malformed(
+                    "this file is not a Veriframe ledger", where=str(path), next_step="restore it from the back-up"
+                )
             if _pragma(connection, "user_version") != FORMAT_VERSION:
                 raise Malformed(
                     f"the ledger has format version {_pragma(connection, 'user_version')}; "

@@ -153,8 +153,9 @@ def _ledger(path: Path) -> Check:
     with snapshot(open_home(path)) as copy:
         problems = check_ledger(copy.ledger)
         if problems:
+            first = str(problems[0]).replace(str(copy.databases), str(copy.path))
             return Check(
-                name="ledger", outcome="wrong", found=f"{len(problems)} problems, first: {problems[0]}",
+                name="ledger", outcome="wrong", found=f"{len(problems)} problems, first: {first}",
                 next_step="veriframe store fsck; restore ledger.db from the back-up",
             )  # fmt: skip
         with read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:

@@ -83,7 +83,8 @@ def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOpti
     at, settings = opened(home, config, writing=False)
     store = _store(at, settings)
     with progress("checking", quiet=as_json) as report, snapshot(at) as copy:
-        damage = [f"ledger: {problem}" for problem in check_ledger(copy.ledger)]
+        problems = [str(problem).replace(str(copy.databases), str(at.path)) for problem in check_ledger(copy.ledger)]
+        damage = [f"ledger: {problem}" for problem in problems]
         spooled = _spooled(copy)
         with reading(at) as reader:
             if _has_any(store):

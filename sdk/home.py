@@ -16,7 +16,7 @@ from pathlib import Path
 from platformdirs import user_config_path, user_data_path
 
 from evidence.canonical import Fields, canonical, parse_canonical
-from evidence.errors import ConfigInvalid, Malformed, StoreUnavailable
+from evidence.errors import ConfigInvalid, Malformed, StoreUnavailable, VeriframeError
 from sdk.database import sync_folder, translated
 from sdk.keys import write_new_file
 
@@ -193,7 +193,10 @@ def write_manifest(folder: Path, *, ledger_id: str, demo: bool) -> None:
 
 @contextmanager
 def snapshot(home: Home) -> Iterator[Home]:
-    """The home with private copies of its databases, so that looking at it changes nothing, also on read-only media."""
+    """The home with private copies of its databases, so that looking at it changes nothing, also on read-only media.
+
+    An error about a copy is told of the original.
+    """
     with tempfile.TemporaryDirectory(prefix="veriframe-") as name:
         folder = Path(name)
         for each in _DATABASES:
@@ -201,7 +204,12 @@ def snapshot(home: Home) -> Iterator[Home]:
                 target = folder / each
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 copy_database(home.path / each, target)
-        yield Home(path=home.path, databases=folder, ledger_id=home.ledger_id, demo=home.demo)
+        try:
+            yield Home(path=home.path, databases=folder, ledger_id=home.ledger_id, demo=home.demo)
+        except VeriframeError as error:
+            if Path(error.where).is_relative_to(folder):
+                error.where = str(home.path / Path(error.where).relative_to(folder))
+            raise
 
 
 def copy_database(source: Path, target: Path) -> None:
