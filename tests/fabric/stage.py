@@ -5,8 +5,10 @@ One chaincode name, thus one world state, for each scenario.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
+from chaincode.roles import MSPS
 from evidence.canonical import canonical, parse_canonical
 from evidence.registry import Position
 from network.bring_up import Network
@@ -16,6 +18,8 @@ from sdk.fabric_profile import Profile, read_profile
 from sdk.identities import Identity
 from tests.hosts.cast import NOW_US, Cast
 from tests.hosts.stage import TestClock
+
+SETTLE_S = 20
 
 
 class FabricStage:
@@ -40,6 +44,7 @@ class FabricStage:
         self.sent.append((who, function, argument, time_us))
         result = self._ledger(who).submit(function, argument).result
         assert result is not None
+        self._settle()
         return result
 
     def evaluate(self, who: Identity, function: str, argument: bytes, *, time_us: int) -> bytes:
@@ -53,6 +58,19 @@ class FabricStage:
     def events(self) -> Sequence[bytes]:
         self._read_on()
         return list(self._events)
+
+    def _settle(self) -> None:
+        """Wait until every organisation's peer has the newest block.
+
+        A commit is waited for on the submitter's own peer only. People come later than that; a scenario does not, and
+        the next endorsement by a peer that is a block behind would be a refusal from the past.
+        """
+        peers = [self._ledger(self._cast.admin(msp)) for msp in MSPS]
+        newest = max(peer.height() for peer in peers)
+        deadline = time.monotonic() + SETTLE_S
+        while any(peer.height() < newest for peer in peers):
+            assert time.monotonic() < deadline, "a peer stays behind"
+            time.sleep(0.02)
 
     def close(self) -> None:
         for ledger in self._ledgers.values():
