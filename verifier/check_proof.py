@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from evidence.batches import parse_batch
 from evidence.blocks import Block, SignedBlock, parse_signed_block, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
+from evidence.ledger_format import Receipt
 from evidence.proof_file import ProofFile, mismatch, parse_proof_file
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import SOUND, Anchor, Judgement, ReceiptJudge, Standing, broken
@@ -89,7 +91,8 @@ class ProofJudge:
         if key in self._bundle.damaged:
             return broken("receipt_malformed", f"a receipt cannot be read ({self._bundle.damaged[key]})"), None, None
         receipt = self._bundle.state.get(key)
-        if receipt is not None:
+        batch_key = self._earliest_batch(slot)
+        if receipt is not None and not self._sealed_before(batch_key, receipt):
             anchor = self._receipts.anchor(receipt)
             value = receipt.writes.get(key)
             if value is None:
@@ -98,7 +101,6 @@ class ProofJudge:
             if held.block != signed.block:
                 return broken("slot_differs", "the ledger holds another record in this place"), anchor, None
             return self._whole(proof, held, anchor), anchor, None
-        batch_key = self._bundle.sealed.get(slot)
         if batch_key is not None:
             judgement, sealed_by, blocks = self._batch(batch_key)
             if sealed_by is None or judgement.standing is Standing.BROKEN:
@@ -111,6 +113,40 @@ class ProofJudge:
             standing=Standing.PENDING, code="pending", text="the record is signed, but not anchored yet"
         )
         return worst((pending, judgement)), None, None
+
+    def _earliest_batch(self, slot: SlotName) -> str | None:
+        """The sealed batch that counts for a slot: the earliest with a leaf that the contract would have let in.
+
+        What the bundle itself names is asked last: the index it comes from is nobody's word.
+        """
+        for anchor, key, signed in self._leaves.get(slot, ()):
+            if self._registry.lets_in(signed, anchor):
+                return key
+        return self._bundle.sealed.get(slot)
+
+    def _sealed_before(self, batch: str | None, receipt: Receipt) -> bool:
+        """Whether a sealed batch took the slot before the open anchor did, where the contract could not see it."""
+        sealed = None if batch is None else self._bundle.state.get(batch)
+        if sealed is None:
+            return False
+        earlier, later = self._receipts.anchor(sealed), self._receipts.anchor(receipt)
+        return earlier.judgement.standing is not Standing.BROKEN and earlier.position < later.position
+
+    @cached_property
+    def _leaves(self) -> Mapping[SlotName, list[tuple[Anchor, str, SignedBlock]]]:
+        """Leaves of the sealed batches at hand for the slots that proofs stand in, in ledger order."""
+        found: dict[SlotName, list[tuple[Anchor, str, SignedBlock]]] = defaultdict(list)
+        for key, data in self._bundle.leaf_lists.items():
+            _, anchor, blocks = self._batch(key)
+            if anchor is None or not blocks:
+                continue
+            for signed in parse_leaf_list(data).blocks:
+                slot = signed.block.camera, signed.block.chain, signed.block.sequence
+                if slot in self._bundle.proofs:
+                    found[slot].append((anchor, key, signed))
+        for each in found.values():
+            each.sort(key=lambda one: (one[0].position, one[1]))
+        return found
 
     def _whole(self, proof: ProofFile, held: SignedBlock, anchor: Anchor) -> Judgement:
         """Anchor, registry and signature of one record that stands on the ledger."""

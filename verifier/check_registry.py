@@ -328,6 +328,16 @@ class RegistryJudge:
             )
         return self._histories[known]
 
+    def lets_in(self, signed: SignedBlock, anchor: Anchor) -> bool:
+        """Whether the contract would have taken this block at that moment from whoever anchored it."""
+        name, position = signed.block.camera, anchor.position
+        camera = self.registry.camera_at(name, position)
+        earlier = [entry for at, entry in self.registry.camera_history(name) if at < position]
+        revoked = {each.key for at, each in self._decisions.revocations(name) if at < position}
+        if camera is None or judge_block(camera, signed, earlier=earlier, revoked=revoked) is not None:
+            return False
+        return self._recorder(camera, anchor).standing is Standing.SOUND
+
     def _compromised(self, camera: str, key: str, anchor: Anchor | None) -> Judgement:
         """Whether a later revocation reaches back to this block: by when it was proven anchored decides, nothing else.
 

@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from evidence.batches import Batch, parse_batch
-from evidence.blocks import Block
+from evidence.blocks import Block, SignedBlock, chain_key, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
 from evidence.records import GapRecord, Record
 from evidence.registry import Position
-from verifier.bundle import Bundle
+from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import ReceiptJudge, Standing
 from verifier.check_proof import Judged, read_signed_block
+from verifier.check_registry import RegistryJudge
 from verifier.model import Finding, Span
 from verifier.sentences import utc
+
+AnchoredBatch = tuple[Position, str, Batch, bytes]
+"""A sealed batch where it stands on the ledger: position, key, document parsed and as written."""
 
 # File names of recorders carry whole seconds, so that imported files that follow each other seem to overlap by up to
 # one; a second more for the last picture's duration.
@@ -119,43 +123,70 @@ def _unshown(bundle: Bundle, camera: str, chains: set[int]) -> list[int]:
     return sorted(opened - shown - chains)
 
 
-def check_sealed(own: Sequence[Judged], bundle: Bundle, receipts: ReceiptJudge, *, site: str) -> list[Finding]:
-    """Whether sealed batches leave room for a second version of a record.
+def check_sealed(
+    own: Sequence[Judged], bundle: Bundle, receipts: ReceiptJudge, registry: RegistryJudge, *, site: str
+) -> list[Finding]:
+    """Whether sealed batches leave room for a second version of a record, however the record itself is anchored.
 
     Passes only where the leaf lists of every batch of all the site's recorders, from the one that holds the record
-    before to the one shown, are at hand and hold no second leaf for a slot.
+    before (or opened the chain) to the one shown, are at hand and hold no second leaf for a slot. A leaf that the
+    contract would have refused is no version: else any recorder of the site could cast doubt on all others.
     """
-    sealed = [judged for judged in own if judged.batch is not None and judged.anchor is not None]
-    if not sealed:
-        return []
+    anchored = [judged for judged in own if judged.anchor is not None]
     batches = _batches(bundle, receipts, site)
-    first = min(judged.anchor.position for judged in sealed if judged.anchor is not None)
-    last = max(judged.anchor.position for judged in sealed if judged.anchor is not None)
-    started = any(judged.slot[2] == 0 for judged in sealed)
-    earlier = [position for position, _, _, _ in batches if position < first]
-    begin = first if started or not earlier else max(earlier)
-    versions: dict[tuple[str, int, int], set[Block]] = defaultdict(set)
-    complete = _contiguous(batches)
-    for position, key, batch, _ in batches:
-        if not begin <= position <= last:
-            continue
-        blocks = _leaves(bundle, key, batch)
-        if blocks is None:
-            complete = False
-            continue
-        for block in blocks:
-            versions[block.camera, block.chain, block.sequence].add(block)
-    twice = sorted(judged.slot[2] for judged in sealed if len(versions[judged.slot]) > 1)
+    if not anchored or not (batches or any(judged.batch is not None for judged in anchored)):
+        return []
+    begin, complete = _begin(anchored, batches, bundle, receipts)
+    last = max(judged.anchor.position for judged in anchored if judged.anchor is not None)
+    batches = [each for each in batches if begin <= each[0] <= last]
+    complete = complete and _contiguous(batches)
+    versions = {judged.slot: {judged.proof.signed.block} for judged in anchored if judged.proof is not None}
+    for _, key, batch, _ in batches:
+        leaves = _leaves(bundle, key, batch)
+        complete = complete and leaves is not None
+        for signed in leaves or ():
+            block = signed.block
+            known = versions.get(_slot(block), {block})
+            if block not in known and registry.lets_in(signed, receipts.anchor(bundle.state[key])):
+                known.add(block)
+    twice = sorted(slot[1:] for slot, blocks in versions.items() if len(blocks) > 1)
     if twice:
-        text = f"Record {twice[0]} was sealed in two versions; the earlier one counts."
-        return [Finding.of("parallel_chain", text, chain=sealed[0].slot[1])]
+        chain, sequence = twice[0]
+        text = f"Record {sequence} was sealed in two versions; the earlier one counts."
+        return [Finding.of("parallel_chain", text, chain=chain)]
     if not complete:
         text = "Leaf lists of neighbouring sealed batches are not at hand: the recorder could hold other versions."
         return [Finding.of("sealed_leaves", text)]
     return []
 
 
-def _batches(bundle: Bundle, receipts: ReceiptJudge, site: str) -> list[tuple[Position, str, Batch, bytes]]:
+def _begin(
+    anchored: Sequence[Judged], batches: Sequence[AnchoredBatch], bundle: Bundle, receipts: ReceiptJudge
+) -> tuple[Position, bool]:
+    """Where another version of the records could first stand, and whether that is shown for all their chains.
+
+    That is where the record before the first was anchored, or where the chain was opened.
+    """
+    found, complete = [judged.anchor.position for judged in anchored if judged.anchor is not None], True
+    lowest = {judged.slot[:2]: judged.slot for judged in sorted(anchored, key=lambda each: each.slot, reverse=True)}
+    for camera, chain, sequence in lowest.values():
+        before = (camera, chain, sequence - 1)
+        key = slot_key(*before) if sequence else chain_key(camera, chain)
+        receipt = bundle.state.get(key)
+        if receipt is not None and key in receipt.writes:
+            found.append(receipts.anchor(receipt).position)
+            continue
+        holding = [
+            position
+            for position, name, batch, _ in batches
+            if any(_slot(each.block) == before for each in _leaves(bundle, name, batch) or ())
+        ]
+        found += holding[:1]
+        complete = complete and bool(holding)
+    return min(found), complete
+
+
+def _batches(bundle: Bundle, receipts: ReceiptJudge, site: str) -> list[AnchoredBatch]:
     found = []
     for key, receipt in bundle.state.items():
         if key.startswith(f"root/{site}/") and key in receipt.writes:
@@ -167,7 +198,7 @@ def _batches(bundle: Bundle, receipts: ReceiptJudge, site: str) -> list[tuple[Po
     return sorted(found, key=lambda each: each[:2])
 
 
-def _contiguous(batches: Sequence[tuple[Position, str, Batch, bytes]]) -> bool:
+def _contiguous(batches: Sequence[AnchoredBatch]) -> bool:
     """Whether no recorder's batch is lacking between the ones at hand."""
     numbers: dict[str, list[int]] = defaultdict(list)
     for _, _, batch, _ in batches:
@@ -175,12 +206,16 @@ def _contiguous(batches: Sequence[tuple[Position, str, Batch, bytes]]) -> bool:
     return all(sorted(each) == list(range(min(each), min(each) + len(each))) for each in numbers.values())
 
 
-def _leaves(bundle: Bundle, key: str, batch: Batch) -> tuple[Block, ...] | None:
+def _slot(block: Block) -> SlotName:
+    return block.camera, block.chain, block.sequence
+
+
+def _leaves(bundle: Bundle, key: str, batch: Batch) -> tuple[SignedBlock, ...] | None:
     data = bundle.leaf_lists.get(key)
     if data is None:
         return None
     try:
         leaves = parse_leaf_list(data)
-        return tuple(signed.block for signed in leaves.blocks) if leaves.belongs_to(batch) else None
+        return leaves.blocks if leaves.belongs_to(batch) else None
     except Malformed:
         return None

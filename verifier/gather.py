@@ -6,6 +6,7 @@ and what it does not name is looked for in the stored leaves. Whether records an
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -18,7 +19,7 @@ from evidence.leaf_list import parse_leaf_list
 from evidence.ledger_format import LedgerBlock, Receipt
 from evidence.proof_file import coded_digests
 from evidence.records import MAX_SLOT_NUMBER
-from evidence.registry import Position
+from evidence.registry import Position, parse_camera_entry
 from evidence.trust import Trust
 from media.footage import Footage
 from verifier.asked import Asked
@@ -32,6 +33,11 @@ Progress = Callable[[str, int, int], None]
 Chain = tuple[str, int]
 
 _REPORT_EVERY = 200
+# Keys as the contract writes them; a file with other ones was edited, and no receipt stands behind them.
+_KEY = re.compile(
+    r"(?:block/[^/]+/[0-9]{10}/[0-9]{10}|(?:chain|revocation)/[^/]+/[0-9]{10}|root/[^/]+/[^/]+/[0-9]{10}"
+    r"|(?!block/|chain/|revocation/|root/).*)"
+)
 
 
 class Source(Protocol):
@@ -164,23 +170,27 @@ class _Gathering:
             self.holding.add(slot)
         return bool(held)
 
+    def _entries(self, prefix: str, *, first: str = "", last: str = "") -> list[tuple[Position, str, bytes]]:
+        found = self.source.entries(prefix, first=first, last=last)
+        return [each for each in found if _KEY.fullmatch(each[1]) is not None]
+
     def _touches(self, block: Block) -> bool:
         start, end = self.asked.start_us, self.asked.end_us
         return (end is None or block.start_us < end) and (start is None or block.end_us > start)
 
     def _cameras(self) -> list[str]:
-        return sorted({key.split("/")[1] for _, key, _ in self.source.entries("camera/")})
+        return sorted({key.split("/")[1] for _, key, _ in self._entries("camera/")})
 
     def _anchored(self, camera: str) -> list[tuple[Position, str, Block]]:
         """Blocks of a camera on the ledger with position and key, those in sealed batches included."""
         if camera not in self.blocks:
             found: list[tuple[Position, str, Block]] = []
-            for position, key, value in self.source.entries(f"block/{camera}/"):
+            for position, key, value in self._entries(f"block/{camera}/"):
                 try:
                     found.append((position, key, read_signed_block(value).block))
                 except Malformed:
                     continue  # its receipt is judged, and named, where the slot is needed
-            for position, key, _ in self.source.entries("root/"):
+            for position, key, _ in self._entries("root/"):
                 for block in self._leaves(key):
                     if block.camera == camera:
                         found.append((position, key, block))
@@ -246,7 +256,7 @@ class _Gathering:
     def bundle(self, trust: Trust | None) -> Bundle:
         positions: dict[str, Position] = {}
         for prefix in REGISTRY_KINDS:
-            positions |= {key: position for position, key, _ in self.source.entries(prefix)}
+            positions |= {key: position for position, key, _ in self._entries(prefix)}
         founding = self.source.entry("genesis")
         if founding is not None:
             positions["genesis"] = founding[0]
@@ -258,7 +268,7 @@ class _Gathering:
             spans[camera, chain] = min(low, sequence), max(high, sequence)
         for (camera, chain), (low, high) in spans.items():
             first, last = slot_key(camera, chain, max(0, low - 1)), slot_key(camera, chain, high + 1)
-            for position, key, _ in self.source.entries(f"block/{camera}/", first=first, last=last):
+            for position, key, _ in self._entries(f"block/{camera}/", first=first, last=last):
                 positions[key] = position
         for camera in sorted({camera for camera, _ in spans} | ({self.asked.camera} if self.asked.camera else set())):
             positions |= self._chains(camera, spans)
@@ -279,7 +289,7 @@ class _Gathering:
 
     def _chains(self, camera: str, spans: dict[Chain, tuple[int, int]]) -> dict[str, Position]:
         """A camera's chain keys, and of its other chains the blocks near the time of what was found."""
-        positions = {key: position for position, key, _ in self.source.entries(f"chain/{camera}/")}
+        positions = {key: position for position, key, _ in self._entries(f"chain/{camera}/")}
         chains = {int(key.split("/")[2]) for key in positions} - {chain for name, chain in spans if name == camera}
         if not chains:
             return positions
@@ -301,34 +311,61 @@ class _Gathering:
     def _add_batches(
         self, positions: dict[str, Position], sealed: dict[SlotName, str], leaf_lists: dict[str, bytes]
     ) -> None:
-        """Sealed batches that hold slots found, and for each recorder of their sites those next to them."""
-        open_slots = {slot for slot in (*self.proofs, *self.lacking) if slot_key(*slot) not in positions}
-        roots = {key: position for position, key, _ in self.source.entries("root/")}
-        if not open_slots or not roots:
+        """Sealed batches that hold slots found, and those of their sites in which another version could stand.
+
+        These are all from the one that holds the record before the first on (for a chain's first record from the one
+        that opened the chain), however the records found are anchored themselves.
+        """
+        roots = {key: position for position, key, _ in self._entries("root/")}
+        if not roots:
             return
-        for slot in open_slots:
+        lowest: dict[Chain, int] = {}
+        for camera, chain, sequence in (*self.proofs, *self.lacking):
+            lowest[camera, chain] = min(sequence, lowest.get((camera, chain), sequence))
+        before = {(*chain, sequence - 1) for chain, sequence in lowest.items() if sequence}
+        wanted = {slot for slot in (*self.proofs, *self.lacking, *before) if slot_key(*slot) not in positions}
+        holding: dict[SlotName, set[str]] = defaultdict(set)
+        for slot in wanted:
             for hint in self.source.batch_hints(slot):
                 key = batch_key(*hint)
                 if key in roots and any(_slot(block) == slot for block in self._leaves(key)):
-                    sealed[slot] = key
-        if len(sealed) < len(open_slots):
+                    holding[slot].add(key)
+        if len(holding) < len(wanted):
             for key in roots:
                 for block in self._leaves(key):
-                    if _slot(block) in open_slots:
-                        sealed.setdefault(_slot(block), key)
-        if not sealed:
+                    if _slot(block) in wanted:
+                        holding[_slot(block)].add(key)
+        for slot, keys in holding.items():
+            sealed[slot] = min(keys, key=lambda each: roots[each])
+        openings = {f"chain/{camera}/{chain:010d}" for (camera, chain), low in lowest.items() if low == 0}
+        opened = [positions[slot_key(*slot)] for slot in (*self.proofs, *before) if slot_key(*slot) in positions]
+        held = [roots[key] for keys in holding.values() for key in keys]
+        spoken = [*opened, *held, *(positions[key] for key in openings if key in positions)]
+        if not spoken:
             return
-        sites = {key.split("/")[1] for key in sealed.values()}
-        held = [roots[key] for key in sealed.values()]
-        before = [position for key, position in roots.items() if key.split("/")[1] in sites and position < min(held)]
-        begin = max(before, default=min(held))
+        sites = {key.split("/")[1] for key in sealed.values()} | self._sites({camera for camera, _ in lowest})
+        begin, end = min(spoken), max(spoken)
+        if not before <= {*sealed} | {slot for slot in before if slot_key(*slot) in positions}:
+            earlier = [position for key, position in roots.items() if key.split("/")[1] in sites and position < begin]
+            begin = max(earlier, default=begin)
         for key, position in roots.items():
             _, site, recorder, batch = key.split("/")
-            if site in sites and begin <= position <= max(held):
+            if site in sites and begin <= position <= end:
                 positions[key] = position
                 data = self.source.leaf_list(site, recorder, int(batch))
                 if data is not None:
                     leaf_lists[key] = data
+
+    def _sites(self, cameras: Iterable[str]) -> set[str]:
+        """Sites at which the registry has these cameras; a camera stays at one."""
+        found = set()
+        for camera in cameras:
+            for _, _, value in self._entries(f"camera/{camera}/"):
+                try:
+                    found.add(parse_camera_entry(value).site)
+                except Malformed:
+                    continue
+        return found
 
     def _receipts(self, positions: dict[str, Position]) -> tuple[dict[str, Receipt], dict[str, str]]:
         read: dict[Position, Receipt | str] = {}

@@ -221,7 +221,7 @@ class _Trial:
         record = next(record for record in map(record_of, in_use) if record is not None)
         yield from check_links(in_use)
         yield from check_chains(in_use, court.bundle, court.receipts, camera=own.camera, interval_us=span_us)
-        yield from check_sealed(in_use, court.bundle, court.receipts, site=record.site)
+        yield from check_sealed(in_use, court.bundle, court.receipts, court.registry, site=record.site)
         yield from check_time(in_use, self._headers())
         yield from check_policy(in_use, court.registry)
         if any(
