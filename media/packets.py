@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from evidence.errors import Malformed, UnsupportedMedia
 from media.avi import decoder_header
+from media.tags import bound_tag
 
 if TYPE_CHECKING:
     RawPacket: TypeAlias = av.packet.Packet[Any]  # generic in the stubs only
@@ -35,6 +36,9 @@ _CONTAINERS: Mapping[str, str] = {"mov,mp4,m4a,3gp,3g2,mj2": "mp4", "matroska,we
 ANNEX_B = frozenset({"mpegts", "h264", "hevc", "mpeg"})
 # Containers without presentation times.
 TIMELESS = frozenset({"avi", "h264", "hevc", "obu", "m4v", "mpegvideo", "mjpeg"})
+
+# Codings that decode by a header; the rest stand in packets alone.
+WITH_HEADER = frozenset({"h264", "hevc", "av1", "mpeg4"})
 
 _NOMINAL_RATE = 25
 
@@ -149,8 +153,15 @@ class PacketSource:
         self.nominal = max(1, round(1 / (rate * base)))
 
     def _own_header(self) -> bytes:
-        """The decoder's header as the container holds it, or nothing where it was made up from packets."""
-        made_up = bytes(self.stream.codec_context.extradata or b"")
+        """The decoder's header as the container holds it, or nothing where it was made up from packets.
+
+        For codings without one: what of the container's tag decoders heed.
+        """
+        context = self.stream.codec_context
+        made_up = bytes(context.extradata or b"")
+        if self.codec not in WITH_HEADER:
+            layout = context.format.name if context.format is not None else ""
+            return bound_tag(self.codec, context.codec_tag, layout)
         if self.codec not in ("h264", "hevc", "av1"):
             return made_up
         if self.container == "avi":

@@ -11,6 +11,7 @@ from media.columns import ENTRY, Columns
 from media.h264 import StreamFormat
 from media.nal_readers import H264Reader, H265Reader
 from media.parameter_sets import context_digest
+from media.tags import TAGGED
 
 
 class Reader(Protocol):
@@ -41,7 +42,7 @@ def reader_for(codec: str, columns: Columns, *, annex_b: bool) -> Reader:
         return H265Reader(columns, annex_b=annex_b)
     if codec == "av1":
         return Av1Reader(columns)
-    return PacketReader(columns, bound_header=codec == "mpeg4")
+    return PacketReader(columns, bound_header=codec == "mpeg4", bound_tag=codec in TAGGED)
 
 
 class Av1Reader:
@@ -135,11 +136,15 @@ class Av1Reader:
 
 
 class PacketReader:
-    """Any other coding: a unit is a packet, and the container's word on key pictures is all there is."""
+    """Any other coding: a unit is a packet, and the container's word on key pictures is all there is.
 
-    def __init__(self, columns: Columns, *, bound_header: bool) -> None:
+    Its header is the decoder's (`bound_header`), or what the container's tag says, once before all packets.
+    """
+
+    def __init__(self, columns: Columns, *, bound_header: bool, bound_tag: bool) -> None:
         self._columns = columns
         self._bound_header = bound_header
+        self._bound_tag = bound_tag
         self._packets = 0
         self._context: bytes | None = None if bound_header else context_digest()
 
@@ -151,8 +156,9 @@ class PacketReader:
         return self._context
 
     def header(self, data: bytes) -> None:
-        if self._bound_header and data:
+        if data and (self._bound_header or self._bound_tag):
             self._context = context_digest(data)
+        self._bound_tag = False
 
     def packet(self, data: bytes, time: int, inferred: bool, keyframe: bool) -> None:
         columns = self._columns

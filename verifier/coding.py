@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -24,13 +25,23 @@ SPOILS = frozenset(
 ENTRY, LEADING = 1, 2
 
 
-def header_units(script: Script, footage: Footage) -> tuple[list[int], list[int]]:
+NO_TAG = hashlib.sha256().digest()
+"""The context of a coding without headers whose container names it as usual, or not at all."""
+
+
+def header_units(script: Script, footage: Footage) -> tuple[list[int], list[int], bool]:
     """Return the units decoded by other parameter sets than recorded, and those whose sets file or record lacks.
 
     A file cut out of a stream may lack sets until the next entry brings them; sets that are lacking behind an entry
     that had its own were taken out. A decoder's header that cannot be read here may hold others that some player reads.
+    A tag that decoders heed is lost with containers that have none: then it lacks, too.
+
+    Returns:
+        Also whether no picture that is shown could be compared.
     """
     entered = "damaged_header" in footage.notes
+    unseen = {unit for first, last in (*footage.hidden, *footage.preroll) for unit in range(first, last + 1)}
+    blind = True
     contexts: dict[int, list[bytes | None]] = {}
     changed: list[int] = []
     lacking: list[int] = []
@@ -47,9 +58,13 @@ def header_units(script: Script, footage: Footage) -> tuple[list[int], list[int]
                 changed.append(unit)
             elif context is not recorded:
                 lacking.append(unit)
-        elif context != recorded:
-            changed.append(unit)
-    return changed, lacking
+        elif context != recorded and context == NO_TAG:
+            lacking.append(unit)
+        else:
+            blind &= unit in unseen
+            if context != recorded:
+                changed.append(unit)
+    return changed, lacking, blind
 
 
 def _contexts(record: Recorded) -> list[bytes | None]:

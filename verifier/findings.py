@@ -23,6 +23,11 @@ MOST_LISTED = 24
 
 HIDDEN = "{n} pictures are in the file, but its edit list keeps them from being shown."
 
+UNDECODABLE = (
+    "Parameter sets of {n} pictures are not at hand on both sides, and no picture that is shown has its own: what a "
+    "player makes of them is open. Ask for an export that begins earlier, or for the recorder's original file."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
@@ -64,10 +69,13 @@ def examine_script(
 
 def _by_units(script: Script, footage: Footage, asked_us: Span | None) -> Iterator[tuple[str, list[int], str]]:
     """Yield code, units and text of findings that concern single pictures."""
-    headers, lacking = header_units(script, footage)
+    headers, lacking, blind = header_units(script, footage)
     sides, user = side_units(script, footage)
     yield "headers_changed", headers, "{n} pictures are decoded by other parameter sets than were recorded."
-    yield "undecodable_start", lacking, "For {n} pictures the parameter sets are not at hand on both sides."
+    if blind:
+        yield "undecodable", lacking, UNDECODABLE
+    else:
+        yield "undecodable_start", lacking, "For {n} pictures the parameter sets are not at hand on both sides."
     for happened, what in (("added", "were added to"), ("dropped", "are missing from"), ("changed", "differ at")):
         units = [unit for unit, how in sides.items() if (how[0] if len(how) == 1 else "changed") == happened]
         yield "side_changed", units, f"Side messages that change what is seen {what} {{n}} pictures."

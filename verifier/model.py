@@ -151,6 +151,7 @@ FINDINGS: Mapping[str, FindingRule] = MappingProxyType(
         "not_anchored_yet": FindingRule(7, Axis.ANCHORING, None, State.UNDETERMINED),
         "ambiguous_time": FindingRule(4, Axis.TIME, None, State.UNDETERMINED),
         "several_video_tracks": FindingRule(5, Axis.INTEGRITY, None, State.UNDETERMINED),
+        "undecodable": FindingRule(5, Axis.INTEGRITY, None, State.UNDETERMINED),
         "link_broken": FindingRule(9, Axis.COMPLETENESS, None, State.UNDETERMINED),
         "proof_damaged": FindingRule(1, Axis.INTEGRITY, None, State.UNDETERMINED),
         "proof_absent": FindingRule(1, Axis.INTEGRITY, None, State.UNDETERMINED),

@@ -18,6 +18,7 @@ class Facts:
     picture_us: the usual distance of two pictures, so that a single missing one lasts longer than nothing.
     when: the clause of `sentences.anchored_when`.
     before, after: recorded footage continues outside the interval.
+    outside: a clause where no picture is of the time that was named.
     """
 
     camera: str
@@ -30,6 +31,7 @@ class Facts:
     after: bool
     script: tuple[Operation, ...]
     findings: tuple[Finding, ...]
+    outside: str = ""
 
 
 # How INCOMPLETE names what became of recorded pictures, and which operations are other material between them.
@@ -54,6 +56,10 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "parallel_chain": "another chain of records of this camera covers the same time",
         "not_anchored_yet": "records of the interval are not anchored yet",
         "ambiguous_time": "pictures fit several places of the record equally well",
+        "undecodable": (
+            "file and record do not both hold what any of its pictures is decoded by (parameter sets, or a name of the "
+            "coding); an export that begins earlier, or the recorder's original file, would hold it"
+        ),
         "several_video_tracks": "the file holds several video tracks and none was chosen",
     }
 )
@@ -137,6 +143,8 @@ def _limits(facts: Facts) -> list[str]:
         clauses.append(sentences.NO_TIMES)
     if "sealed_leaves" in codes or "chain_change" in codes:
         clauses.append(sentences.OTHER_VERSIONS)
+    if facts.outside:
+        clauses.append(sentences.whole(facts.outside))
     return clauses
 
 
@@ -161,6 +169,10 @@ def _reasons(facts: Facts) -> list[str]:
     if unknown:
         reasons.append(_REASONS[Op.UNKNOWN.value].format(n=unknown))
     called = {finding.code: finding for finding in facts.findings if finding.state is State.UNDETERMINED}
+    if facts.outside:
+        # That nothing is known of the time named is no riddle then.
+        called.pop("record_missing", None)
+        reasons.append(facts.outside)
     reasons += [_REASONS.get(code, finding.text) for code, finding in called.items()]
     return reasons or ["no picture of the file that is shown could be matched"]
 

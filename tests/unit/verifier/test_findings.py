@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
 
 from evidence.records import Display
 from media.footage import Track
-from tests.unit.verifier.clips import PICTURE_US, START_US, Clip, Judgement, scene, verify
+from tests.unit.verifier.clips import PICTURE_US, START_US, Clip, Judgement, digest, scene, verify
 from verifier.findings import MOST_LISTED
 from verifier.model import Finding, State
 from verifier.recorded import Recorded
@@ -35,9 +36,43 @@ def test_changed_parameter_sets_are_named_from_where_they_are_in_force(clip: Cli
 
 
 def test_lacking_parameter_sets_are_a_note(clip: Clip) -> None:
-    found = verify(clip.cut(2, 9).sets(0, None))
+    cut = clip.cut(2, 9)
+    entry = next(at for at, picture in enumerate(cut.pictures) if picture.clean)
+    found = verify(cut.sets(0, None).sets(entry, "sets"))
+    assert the(found, "undecodable_start").file == (0, entry - 1)
     assert the(found, "undecodable_start").severity == "note"
     assert found.state is State.VERIFIED
+
+
+def test_a_file_without_any_parameter_sets_is_undetermined(clip: Clip) -> None:
+    """Equal picture data that nothing says how to decode shows nothing, or whatever a player is handed elsewhere."""
+    found = verify(clip.cut(2, 9).sets(0, None))
+    assert the(found, "undecodable").file == (0, 7)
+    assert "begins earlier" in the(found, "undecodable").text
+    assert found.state is State.UNDETERMINED
+
+
+def test_sets_that_only_hidden_pictures_have_decode_nothing_that_is_shown(clip: Clip) -> None:
+    copy = clip.cut(2, 9).sets(0, None).sets(2, "sets")
+    assert verify(copy).state is State.VERIFIED
+    assert "undecodable" in verify(replace(copy, changes={"preroll": ((2, 7),)})).codes
+
+
+def test_a_tag_that_decoders_heed_is_bound_and_its_loss_leaves_the_result_open() -> None:
+    usual = hashlib.sha256().digest()
+    clip = scene("IPPP IPPP").recorded()
+    plain = replace(
+        clip.records[0], segments=tuple(replace(s, headers=((0, usual),)) for s in clip.records[0].segments)
+    )
+    tagged = replace(plain, segments=tuple(replace(s, headers=((0, digest("tag")),)) for s in clip.records[0].segments))
+    heeded, lost = ({"headers": ((0, context),)} for context in (digest("tag"), usual))
+    for record, changes, state in (
+        (plain, lost, State.VERIFIED),
+        (plain, heeded, State.ALTERED),
+        (tagged, heeded, State.VERIFIED),
+        (tagged, lost, State.UNDETERMINED),
+    ):
+        assert verify(replace(clip, records=(record,), changes=changes)).state is state
 
 
 def test_sets_taken_out_behind_an_entry_that_had_them_are_changed(clip: Clip) -> None:
@@ -56,7 +91,9 @@ def test_sets_lacking_under_a_decoders_header_that_cannot_be_read_are_changed(cl
 def test_sets_that_the_recording_lacked_are_not_compared() -> None:
     clip = scene("IPPP IPPP").sets(0, None).recorded()
     assert verify(clip).state is State.VERIFIED
-    assert verify(clip.sets(0, "sets from elsewhere")).codes == {"undecodable_start"}
+    copy = clip.sets(0, "sets from elsewhere")
+    assert verify(copy).codes == {"undecodable"}
+    assert verify(copy).state is State.UNDETERMINED
 
 
 def test_sets_that_change_within_the_record_are_followed() -> None:
