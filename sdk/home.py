@@ -133,7 +133,11 @@ def open_home(path: Path, *, writing: bool = True) -> Home:
         data = manifest.read_bytes()[: 1 << 16]
     except FileNotFoundError as error:
         raise ConfigInvalid(
-            "there is no Veriframe home here", where=str(path), next_step=f"make one: veriframe init --home {path}"
+            "there is no Veriframe home here",
+            where=str(path),
+            next_step=f"make one: veriframe init --home {path}"
+            if writing
+            else "name the folder where the evidence is: --home DIR, or VERIFRAME_HOME",
         ) from error
     except OSError as error:
         raise ConfigInvalid(

@@ -44,7 +44,7 @@ def explain(court: Court, asked: Asked, script: Script, *, assume: bool) -> Expl
         return State.NO_MATCH, sentences.no_match(segments, when=when, equals=equals), findings
     if any(_concerns(block, asked) and block.kind == "segment" for block in court.blocks):
         text = f"the ledger {sentences.short_ledger(court.genesis.ledger_id)} {NOT_TRUSTED}"
-        finding = Finding.of("anchor_not_trusted", text)
+        finding = Finding.of("anchor_not_trusted", sentences.whole(text))
         return State.UNTRUSTED_PROOF, sentences.untrusted(text, None), (finding, *findings)
     doubt = _doubt(court, asked)
     if doubt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from evidence.digests import is_ident
 from evidence.errors import ConfigInvalid
 from verifier import sentences
 from verifier.model import Span
@@ -47,6 +48,20 @@ class Asked:
             "require": ",".join(self.require),
         }
         return {name: text for name, text in members.items() if text}
+
+
+def check_camera(camera: str | None) -> None:
+    """Refuse what cannot be the name of a camera, before anything is read.
+
+    Raises:
+        ConfigInvalid: not a camera's name.
+    """
+    if camera is not None and not is_ident(camera):
+        raise ConfigInvalid(
+            f"{camera[:80]!r} is not a camera's name",
+            where="--camera",
+            next_step="use small letters, digits and hyphens, at most 63, beginning with a letter or digit",
+        )
 
 
 def check_requirements(require: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from evidence.trust import Trust
 from media.footage import Footage
 from media.scan import scan
 from verifier import sentences
-from verifier.asked import Asked, check_requirements
+from verifier.asked import Asked, check_camera, check_requirements
 from verifier.court import Court, own_word
 from verifier.fetch import open_source
 from verifier.gather import Progress, Source, gather
@@ -58,8 +58,10 @@ def examine(
         require: how strong the proof must be (`verifier.asked.REQUIREMENTS`).
 
     Raises:
-        ConfigInvalid: no such file, home or ledger, or an unknown requirement: the question, not the footage, is wrong.
+        ConfigInvalid: no such file, home or ledger, an unknown requirement, no camera's name: the question, not the
+            footage, is wrong.
     """
+    check_camera(camera)
     asked = Asked(
         camera=camera,
         start_us=start_us,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from evidence.version import VERSION as SOFTWARE
 from media.footage import Footage
-from verifier import absent, sentences
+from verifier import absent, sentences, ways_out
 from verifier.asked import Asked, unmet
 from verifier.check_anchor import Judgement, Standing
 from verifier.check_policy import check_policy
@@ -60,8 +60,7 @@ def judge(footage: Footage, exhibits: Sequence[Exhibit], court: Court, asked: As
     would = _Trial(footage, exhibits, court, asked, assume=True).verdict()
     if would.state is State.UNTRUSTED_PROOF:
         return verdict
-    sentence = sentences.untrusted(verdict.findings[0].text, would.state)
-    return replace(verdict, if_trusted=would, sentence=sentence)
+    return replace(verdict, if_trusted=would, sentence=f"{verdict.sentence} {sentences.if_trusted(would.state)}")
 
 
 class _Trial:
@@ -92,23 +91,29 @@ class _Trial:
         if not self.court.bundle.searched:
             finding = Finding.of("proof_absent", "A ledger alone holds no proof of pictures; name the home instead.")
             sentence = sentences.undetermined(["a ledger alone holds no proof of pictures"])
-            return self._without_match(State.UNDETERMINED, sentence, "proof_absent", (finding,))
+            verdict = self._without_match(State.UNDETERMINED, sentence, "proof_absent", (finding,))
+            return replace(verdict, next_step=ways_out.LEDGER_ALONE)
         unusable = [] if script.matched else self.court.unusable(self.footage.coded, assume=self.assume)
         if unusable:
             return self._not_usable(unusable[-1].judgement)
         if self.court.bundle.lacking and not script.matched:
             return self._not_usable(absent.lacking(self.court))
         state, sentence, findings = absent.explain(self.court, self.asked, script, assume=self.assume)
-        return self._without_match(state, sentence, state.name.lower(), findings)
+        verdict = self._without_match(state, sentence, state.name.lower(), findings)
+        camera = self.asked.camera
+        if state is State.NOT_ANCHORED and camera is not None and self.court.camera(camera) is None:
+            known = self.court.registry.registry.cameras
+            return replace(verdict, next_step=ways_out.unknown_camera(camera, known))
+        return verdict
 
     def _not_usable(self, judgement: Judgement) -> Verdict:
         if judgement.standing is Standing.UNTRUSTED:
             code = "origin_not_trusted" if judgement.code in _ORIGIN else "anchor_not_trusted"
             sentence = sentences.untrusted(judgement.text, None)
-            return self._without_match(
-                State.UNTRUSTED_PROOF, sentence, judgement.code, (Finding.of(code, judgement.text),)
-            )
-        finding = Finding.of("proof_damaged", f"{judgement.text[:1].upper()}{judgement.text[1:]}.")
+            finding = Finding.of(code, sentences.whole(judgement.text))
+            verdict = self._without_match(State.UNTRUSTED_PROOF, sentence, judgement.code, (finding,))
+            return replace(verdict, next_step=self._next_step(State.UNTRUSTED_PROOF, judgement.code))
+        finding = Finding.of("proof_damaged", sentences.whole(judgement.text))
         sentence = sentences.undetermined([judgement.text])
         return self._without_match(State.UNDETERMINED, sentence, judgement.code, (finding,))
 
@@ -148,15 +153,8 @@ class _Trial:
             versions=versions(),
         )
 
-    def _next_step(self, state: State) -> str:
-        if state is not State.UNTRUSTED_PROOF:
-            return ""
-        if self.asked.trust_source == "none":
-            return (
-                "say what you trust: --trust FILE (got elsewhere, and compared), or --trust home to take the word of "
-                "the one who keeps this ledger"
-            )
-        return "compare the ledger's id and operator key with what its keeper publishes: veriframe trust show"
+    def _next_step(self, state: State, code: str = "") -> str:
+        return ways_out.after_untrusted(state, trust_source=self.asked.trust_source, code=code)
 
     # The file matches records.
 
@@ -168,6 +166,9 @@ class _Trial:
         span_us = None if interval is None else interval.span_us
         beside = any(operation.cause == "record_missing" for operation in script.operations)
         findings = (*examined.findings, *self._checks(own, span_us, in_use), *self._beside(in_use, 1 if beside else 0))
+        outside = self._outside(own, span_us)
+        if outside and span_us is not None:
+            findings += (Finding.of("equals_elsewhere", sentences.whole(outside), time_us=span_us),)
         state = state_of(script.operations, findings)
         anchors = [judged.anchor for judged in in_use if judged.anchor is not None]
         anchored_by_us, source = latest_anchoring(anchors)
@@ -182,9 +183,11 @@ class _Trial:
             after=interval is not None and interval.after,
             script=script.operations,
             findings=findings,
+            outside=outside,
         )
         verdict = replace(
             self._base(state, statement(state, facts)),
+            next_step=ways_out.after_match(self.footage, findings, outside=bool(outside)),
             camera=own.camera,
             chain=next((each.chain for each in script.operations if each.chain is not None), own.chain),
             interval_us=span_us,
@@ -197,6 +200,14 @@ class _Trial:
             proof=self._anchor_facts(in_use),
         )
         return self._required(verdict, in_use)
+
+    def _outside(self, own: Recorded, shown_us: Span | None) -> str:
+        """A clause that says so where none of the pictures is from the time that was named."""
+        start, end = self.asked.start_us, self.asked.end_us
+        if shown_us is None:
+            return ""
+        early, late = start is not None and shown_us[1] < start, end is not None and shown_us[0] >= end
+        return sentences.outside(own.camera, shown_us) if early or late else ""
 
     def _in_use(self, script: Script) -> list[Judged]:
         """Records between the first and the last picture that the file speaks of, and those of the asked interval."""
@@ -300,7 +311,7 @@ class _Trial:
             State.UNTRUSTED_PROOF,
             sentences.untrusted(lacks, verdict.state),
             "requirement_unmet",
-            (Finding.of("requirement_unmet", lacks),),
+            (Finding.of("requirement_unmet", sentences.whole(lacks)),),
         )
         return replace(weaker, if_trusted=verdict, next_step="ask for a stronger proof, or require less (--require)")
 

@@ -222,10 +222,27 @@ def elsewhere(camera: str, span: Span) -> str:
     return f"Pictures in it equal those anchored for camera {camera} from {utc(span[0])} to {utc(span[1])}."
 
 
-def untrusted(what: str, if_trusted: State | None) -> str:
+def outside(camera: str, span: Span) -> str:
+    """A clause for pictures that match, but none of which is of the time that was named."""
+    return (
+        f"the pictures equal those anchored for camera {camera} from {utc(span[0])} to {utc(span[1])}, "
+        "which is outside the time named"
+    )
+
+
+def whole(clause: str) -> str:
+    """A clause as a sentence of its own."""
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+def if_trusted(state: State) -> str:
+    """What trust would change."""
+    return f"If it were trusted, the result would be {state.name}."
+
+
+def untrusted(what: str, would: State | None) -> str:
     """UNTRUSTED_PROOF, always with the reason and what trust would change."""
-    then = f"If it were trusted, the result would be {if_trusted.name}." if if_trusted is not None else ""
-    return _text(f"Proof exists, but {what}.", then)
+    return _text(f"Proof exists, but {what}.", "" if would is None else if_trusted(would))
 
 
 def undetermined(reasons: Sequence[str], clauses: Sequence[str] = ()) -> str:
