@@ -83,21 +83,24 @@ def _primary(digests: FileDigests, candidates: Sequence[Lookup], camera: str | N
     known = [lookup.known(digests) if lookup.supported(digests) else 0 for lookup in candidates]
     if not any(known):
         return None
-    # A picture that several cameras send (a placeholder) says nothing for the camera that was claimed.
-    elsewhere = [lookup.unique for lookup in candidates if lookup.record.camera != camera]
+
+    def rank(index: int) -> tuple[int, int, bool, int]:
+        lookup = candidates[index]
+        return known[index], lookup.longest_run(digests), lookup.record.camera == camera, -index
+
+    best = max(range(len(candidates)), key=rank)
+    rival = candidates[best].record.camera
+    # A picture that the likeliest camera sends as well (a placeholder) says nothing for the one that was claimed. What
+    # a third camera recorded too says no less for it.
+    elsewhere = [lookup.unique for lookup in candidates if lookup.record.camera == rival]
     claimed = [
-        lookup.record.camera == camera
+        index
+        for index, lookup in enumerate(candidates)
+        if lookup.record.camera == camera
         and known[index] > 0
         and any(at >= 0 and all(one[digest] == ABSENT for one in elsewhere) for digest, at in enumerate(lookup.unique))
-        for index, lookup in enumerate(candidates)
     ]
-
-    def rank(index: int) -> tuple[bool, int, int, bool, int]:
-        lookup = candidates[index]
-        longest = lookup.longest_run(digests)
-        return claimed[index], known[index], longest, lookup.record.camera == camera, -index
-
-    return candidates[max(range(len(candidates)), key=rank)]
+    return candidates[best if rival == camera else max(claimed, key=rank, default=best)]
 
 
 def _continued(primary: Lookup, candidates: Sequence[Lookup], digests: FileDigests) -> list[Lookup]:

@@ -12,6 +12,7 @@ import pytest
 
 from evidence.trust import EmbeddedTrust, Trust
 from media.footage import Footage
+from tests.unit.verifier import small_site
 from tests.unit.verifier.small_site import NOON, PICTURE_US, Site, footage_of, picture
 from tests.unit.verifier.test_verdict import check
 from verifier.asked import Asked
@@ -141,6 +142,22 @@ def test_footage_of_another_camera_than_the_one_named_is_no_match_and_names_it(s
     assert verdict.state is State.NO_MATCH
     assert "Pictures in it equal those anchored for camera gate-2" in verdict.sentence
     assert [finding.code for finding in verdict.findings] == ["equals_elsewhere"]
+
+
+def test_a_camera_that_recorded_the_same_as_another_is_found_when_named(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = {"gate-1": "gate-1", "gate-2": "gate-1", "gate-3": "gate-3"}
+    monkeypatch.setattr(small_site, "picture", lambda camera, number, letter: picture(same[camera], number))
+    for camera in same:
+        site.enrol(camera)
+        site.record(camera, "IPPPPPPPPP IPPPPPPPPP IPPPPPPPPP")
+    site.anchor()
+    pictures = [picture("gate-1", number) for number in range(10)] + [picture("gate-3", number) for number in range(30)]
+    for camera in ("gate-1", "gate-2"):
+        verdict = verdict_on(footage_of(pictures), site, camera=camera)
+        assert (verdict.state, verdict.camera) == (State.INCOMPLETE, camera), verdict.sentence
+        assert (verdict.counts["same"], verdict.counts["foreign"]) == (10, 30)
 
 
 def test_no_match_is_not_said_on_proof_that_is_not_trusted(site: Site, film: Film) -> None:
