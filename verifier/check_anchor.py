@@ -242,6 +242,11 @@ class ReceiptJudge:
             return untrusted("operator_not_trusted", f"the key that signed the ledger's log {NOT_TRUSTED}")
         if self._rewritten or self._seen.get(receipt.block.height, receipt.block.digest) != receipt.block.digest:
             return untrusted("rewritten", "the ledger shows another past than the one that the examiner saw earlier")
+        if not seen and any(receipt.block.height <= height < receipt.size for height in self._seen):
+            # Its operator signs a log that reaches beyond the block seen; leaving out what lies between proves nothing.
+            return untrusted(
+                "unconnected", "the ledger is not shown to lead up to the block that the examiner saw earlier"
+            )
         if witnessed_us is None and not seen and not self._ledger.single_operator:
             return untrusted(
                 "single_operator",

@@ -16,6 +16,7 @@ from evidence.digests import sha256
 from evidence.leaf_list import leaf_list
 from evidence.ledger_format import LedgerBlock, Receipt
 from evidence.registry import Position
+from evidence.trust import SeenCheckpoint
 from media.footage import Footage
 from sdk.ledger import LedgerReader
 from tests.unit.verifier import small_site
@@ -202,3 +203,32 @@ def test_keys_that_no_contract_writes_end_in_a_verdict(
         named = Asked(camera="gate-1", start_us=NOON, end_us=NOON + 400_000)
         strange = footage_of([picture("nowhere", number) for number in range(10)])
         assert examined(shown, strange, named).state is State.NO_MATCH
+
+
+@pytest.mark.parametrize("lost", [None, 1, 0])
+def test_a_checkpoint_seen_earlier_binds_also_where_blocks_are_left_out(
+    site: Site, film: Callable[..., Footage], tmp_path: Path, lost: int | None
+) -> None:
+    """`lost`: how many blocks before the one seen a block has been taken out of the file."""
+    site.enrol("gate-1")
+    site.record("gate-1", "IPPPPPPPPP")
+    site.anchor()
+    site.enrol("gate-2")
+    height = site.host.reader.height
+    checkpoint = SeenCheckpoint(
+        ledger=site.genesis.ledger_id, height=height, hash=site.host.reader.block(height).digest
+    )
+    site.enrol("gate-3")
+    edited = tmp_path / "edited.db"
+    with sqlite3.connect(tmp_path / "ledger.db") as whole, sqlite3.connect(edited) as copy:
+        whole.backup(copy)
+        if lost is not None:
+            copy.execute("DELETE FROM blocks WHERE height=?", (height - lost,))
+    whole.close()
+    copy.close()
+    trust = replace(site.trust, checkpoints=(checkpoint,))
+    with LedgerReader(edited) as reader:
+        shown = Told(site=site, reader=reader, leaf_lists={})
+        court = Court(gather(shown, film("gate-1", 0, 10), Asked(), trust), trust)
+    verdict = judge(film("gate-1", 0, 10), [], court, Asked())
+    assert verdict.state is (State.VERIFIED if lost is None else State.UNTRUSTED_PROOF), verdict.sentence
