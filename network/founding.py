@@ -77,8 +77,20 @@ def write_profiles(topology: Topology, material: Material) -> None:
         path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
 
 
+def _founded_now(gateway: BlockingGateway, genesis: Genesis) -> bool:
+    try:
+        gateway.submit("init", genesis.canonical(), timeout_s=FOUNDING_S)
+        return True
+    except Refused as error:
+        if error.reason == "conflict":
+            return False
+        raise
+
+
 def found(topology: Topology, material: Material, genesis: Genesis, *, now_us: int) -> bool:
-    """Put the founding document on the ledger unless it stands there; returns whether it was put there now.
+    """Put the founding document on the ledger unless it stands there, and wait until transactions find endorsers.
+
+    Returns whether it was put there in the last attempt.
 
     Raises:
         Refused: another one stands there. LedgerUnavailable, EndorseFailed, CommitUnknown.
@@ -90,12 +102,10 @@ def found(topology: Topology, material: Material, genesis: Genesis, *, now_us: i
     with BlockingGateway(profile, admin, clock=lambda: now_us) as gateway:
         while True:
             try:
-                gateway.submit("init", genesis.canonical(), timeout_s=FOUNDING_S)
-                return True
-            except Refused as error:
-                if error.reason == "conflict":
-                    return False
-                raise
+                new = _founded_now(gateway, genesis)
+                # A question that is endorsed and never sent: shows that the gateway finds those whom the rule needs.
+                gateway.endorse(gateway.propose("describe", b"{}"))
+                return new
             except EndorseFailed:
                 # Peers that have just started do not know each other yet, and the gateway finds nobody to endorse.
                 if time.monotonic() > deadline:

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from fabric_protos.peer import policy_pb2
 from fabric_protos.peer.lifecycle import lifecycle_pb2
 
+from evidence.errors import EndorseFailed
 from network.bring_up import Network
 from network.founding import profile_file
 from network.topology import Node
 from sdk.fabric_profile import read_profile
 from sdk.gateway import Gateway
 from tests.fabric.conftest import now_us
+from tests.hosts.cast import NOW_US, the_cast
 
 LIFECYCLE = "_lifecycle"
 COMMAND_S = 120
@@ -72,9 +74,26 @@ async def _define(network: Network, names: Sequence[str]) -> None:
                 for name in names
             )
         )
+        for name in names:
+            await _endorsable(first, name)
     finally:
         for gateway in gateways.values():
             await gateway.close()
+
+
+async def _endorsable(gateway: Gateway, name: str) -> None:
+    """Wait until the gateway finds endorsers: peers tell each other every few seconds what they run."""
+    own = Gateway(gateway.profile.model_copy(update={"chaincode": name}), the_cast().admin(), clock=lambda: NOW_US)
+    try:
+        for _ in range(COMMAND_S):
+            try:
+                await own.endorse(own.propose("init", the_cast().genesis.canonical()))  # endorsed, never sent
+                return
+            except EndorseFailed:
+                await asyncio.sleep(0.5)
+        raise TimeoutError(f"nobody endorses for {name}")
+    finally:
+        await own.close()
 
 
 def _admin(network: Network, peer: Node) -> Gateway:
