@@ -28,7 +28,12 @@ class Batches:
         return self._batches("site=? AND recorder=? AND anchored_at_us IS NULL ORDER BY batch", (site, recorder))
 
     def unstored(self, site: str, recorder: str) -> list[BatchRow]:
-        return self._batches("site=? AND recorder=? AND stored_at_us IS NULL ORDER BY batch", (site, recorder))
+        """Batches on the ledger whose leaf lists are not in the store.
+
+        One that is not there yet may still be dissolved, and its list would keep the name from the list that counts.
+        """
+        condition = "site=? AND recorder=? AND stored_at_us IS NULL AND anchored_at_us IS NOT NULL ORDER BY batch"
+        return self._batches(condition, (site, recorder))
 
     def commit(self, site: str, recorder: str, batch: int, document: bytes, leaves: bytes, rows: Sequence[int]) -> None:
         """Fix a batch and the rows in it, before it is sent: a second, different batch n must never come into being."""

@@ -154,6 +154,7 @@ def test_what_a_suspended_camera_recorded_stays_pending_with_the_reason(site: An
     site.as_manager("suspend_camera", camera="gate-1", reason="ab" * 32)
     done = site.shipper().drain()
     assert (done.stored, done.anchored, done.pending_anchor) == (3, 0, 3)
+    assert done.waiting == {"gate-1": (0, 3)}
     assert all("not approved, or suspended" in row.refused for row in site.spool.refused())
     assert not any(trouble.retryable for trouble in done.troubles)
     site.as_manager("reinstate_camera", camera="gate-1", reason="cd" * 32)
@@ -327,6 +328,22 @@ def test_a_batch_number_that_another_spool_took_gives_its_rows_back(site: Any) -
     done = site.shipper(sealed=sealed).drain()
     assert done.complete
     assert [parse_batch(e.value).count for e in site.ledger.reader.entries("root/")] == [1, 2]
+
+
+def test_a_batch_that_never_came_to_the_ledger_does_not_keep_the_name_of_its_leaf_list(site: Any) -> None:
+    from sdk.spool import Spool
+
+    sealed = ("site-1", "recorder")
+    site.recorder.record(site.spool, 2)
+    Shipper(site.spool, site.store, FaultyLedger(site.ledger, iter(["away"])), sealed=sealed).drain()
+    with Spool(site.home.path / "replaced", now=site.clock) as fresh:
+        site.clock.now_us += 10_000_000
+        site.recorder.record(fresh, 1, file=b"next")
+        done = Shipper(fresh, site.store, site.ledger, sealed=sealed).drain()
+    assert (done.complete, done.troubles) == (True, ())
+    (anchored,) = site.ledger.reader.entries("root/")
+    leaves = parse_leaf_list(get_bytes(site.store, batch_file_key(*sealed, 0), limit=1 << 20))
+    assert leaves.belongs_to(parse_batch(anchored.value))
 
 
 def test_the_object_a_record_names_is_in_the_store_under_that_name(site: Any) -> None:
