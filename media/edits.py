@@ -69,6 +69,26 @@ def edits_of(movie: Movie, track: MovieTrack, pts: NDArray[np.int64] | None = No
     return edited if movie.rate in (0, RATE_ONE) else replace(edited, retimed=True)
 
 
+def last_us_of(movie: Movie, track: MovieTrack) -> int | None:
+    """How long the picture that is shown last stays, microseconds; None without sample tables.
+
+    Its own length counts, and the length of the whole track, to the end of which players hold it.
+    """
+    samples = track.samples
+    if samples is None or not samples.count or not track.timescale:
+        return None
+    pts = samples.pts
+    end = max(
+        int((pts + samples.durations)[pts == pts.max()].max()),
+        int(samples.dts[-1] + samples.durations[-1] + pts.min() - samples.dts.min()),
+    )
+    if track.edits and movie.timescale and track.edits[-1].duration and track.edits[-1].media_time >= 0:
+        edit = track.edits[-1]
+        end = min(end, edit.media_time + -(-edit.duration * track.timescale // movie.timescale))
+    shown = pts[pts < end]
+    return int(1_000_000 * (end - int(shown.max())) // track.timescale) if len(shown) else None
+
+
 def apply_edits(
     edits: Sequence[Edit],
     pts: NDArray[np.int64],

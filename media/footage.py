@@ -74,6 +74,7 @@ class Footage:
         edits_retimed: the edits repeat, reorder, stretch, pause or delay pictures.
         display: what the container states over what the stream states; `display_stated` names the fields that the
             container states.
+        last_us: how long the picture that is shown last stays, microseconds; None where the container does not say.
         notes: what was odd, from `NOTES` and `media.display.ODD_NOTES`.
     """
 
@@ -103,6 +104,7 @@ class Footage:
     display_stated: frozenset[str]
     tracks: tuple[Track, ...]
     notes: tuple[str, ...]
+    last_us: int | None = None
 
     @property
     def count(self) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from media.avi import is_avi, stated_by_avi
 from media.avi_index import check_index
 from media.columns import Columns
 from media.display import Stated, resolve, stated_by_movie, stated_by_segment
-from media.edits import Edited, edits_of
+from media.edits import Edited, edits_of, last_us_of
 from media.footage import Footage, Track
 from media.h264 import StreamFormat
 from media.matroska import SegmentInfo, SegmentTrack, is_segment, read_segment_info
@@ -24,10 +25,14 @@ from media.mp4 import Movie, MovieTrack, is_movie, read_movie
 from media.mpeg4 import stream_says
 from media.samples import Plain, plain_track, read_units
 
+if TYPE_CHECKING:
+    from media.packets import Packet, PacketSource
+
 _CODECS = {"avc1": "h264", "avc3": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1", "mp4v": "mpeg4"}
 # Packets of MPEG-TS alone, behind a time stamp, and with error correction: size, and where the sync byte stands.
 _STREAM_PACKETS = ((188, 0), (192, 4), (204, 0))
 _SYNC = 0x47
+_LONGEST_US = 1 << 62
 _TAIL_BYTES = 1 << 20  # other tracks, tables and padding may follow the last picture's packets
 
 
@@ -44,6 +49,7 @@ class _Found:
     stream_format: StreamFormat | None
     header: bytes
     tracks: tuple[Track, ...]
+    last_us: int | None = None
 
 
 def read_footage(path: str, *, track: int | None = None, processes: int = 2, tables: bool = True) -> Footage:
@@ -81,6 +87,7 @@ def read_footage(path: str, *, track: int | None = None, processes: int = 2, tab
             notes.add("truncated")
         stated = stated_by_movie(chosen)
         edited = edits_of(movie, chosen, np.array(found.columns.pts, dtype=np.int64))
+        found.last_us = last_us_of(movie, chosen)
     elif segment is not None:
         shown_track = _choose_in_segment(segment, track, notes)
         found = _by_packets(path, shown_track.index, notes)
@@ -192,9 +199,12 @@ def _by_packets(path: str, track: int | None, notes: set[str]) -> _Found:
 
     with PacketSource(path, track=track) as source:
         assembler = UnitAssembler(source.codec, source.header, annex_b=source.annex_b)
+        last: Packet | None = None
         try:
             for packet in source.packets():
                 assembler.take(packet)
+                if last is None or packet.time > last.time:
+                    last = packet
         except Malformed:
             # What could be read up to here is examined; the note says that there was more.
             if not assembler.columns.begun:
@@ -218,7 +228,15 @@ def _by_packets(path: str, track: int | None, notes: set[str]) -> _Found:
                 Track(index=info.index, kind=info.kind, codec=info.codec, examined=info.index == source.stream.index)
                 for info in source.streams
             ),
+            last_us=_length_us(source, last),
         )
+
+
+def _length_us(source: PacketSource, last: Packet | None) -> int | None:
+    """How long Matroska says that a packet lasts; of other containers a library makes it up."""
+    if source.container != "matroska" or last is None or last.raw is None or not last.raw.duration:
+        return None
+    return 1_000_000 * int(last.raw.duration) * source.time_base[0] // source.time_base[1]
 
 
 def _movie_tracks(movie: Movie, chosen: MovieTrack, codec: str) -> tuple[Track, ...]:
@@ -287,4 +305,5 @@ def _footage(found: _Found, stated: Stated, edited: Edited, notes: set[str], siz
         display_stated=shown.stated,
         tracks=found.tracks,
         notes=tuple(sorted(notes | columns.notes | set(shown.notes))),
+        last_us=None if found.last_us is None else max(0, min(_LONGEST_US, found.last_us)),
     )

@@ -130,6 +130,7 @@ def pack(footage: Footage) -> Message:
         "tracks": [[track.index, track.kind, track.codec, track.examined] for track in footage.tracks],
         "notes": footage.notes,
         "edited": footage.shown_us is not None,
+        "last_us": footage.last_us,
     }
     sides = footage.sides
     return Message(
@@ -199,6 +200,7 @@ def _unpacked(message: Message) -> Footage:
         height=int(head["height"]),
         times=bool(head["times"]),
         edits_retimed=bool(head["edits_retimed"]),
+        last_us=None if head["last_us"] is None else int(head["last_us"]),
     )
 
 

@@ -14,7 +14,7 @@ from verifier.model import FINDINGS, STRIP_WORST_FIRST, Finding, Span
 from verifier.presentation import display_findings, left_out, track_findings
 from verifier.runs import spans_of
 from verifier.script import Script
-from verifier.timing import compare_times
+from verifier.timing import compare_times, held
 
 __all__ = ["Examined", "examine_script"]
 
@@ -107,6 +107,16 @@ def _times(
         retimed = "{n} pictures are shown at other times than recorded: times were re-made."
     yield from _listed(script, "retimed", timing.retimed, retimed, pending)
     drawn.append(("retimed", _without(timing.retimed, pending)))
+    if stays := held(script, footage):
+        unit, known = stays
+        length = f"The last picture is shown for {(footage.last_us or 0) / 1e6:.1f} s"
+        text = f"{length}, longer than recorded." if known else f"{length}; how long it was recorded for is not known."
+        note = unit in pending
+        yield Finding.of(
+            "retimed" if known else "held", text, file=(unit, unit), time_us=_time(script, (unit, unit)), note=note
+        )
+        if known:
+            drawn.append(("retimed", _without((unit,), pending)))
     stepped = "{n} pictures are shown up to 0.2 s off, all alike, as where files were joined."
     yield from _listed(script, "time_step", timing.stepped, stepped, pending)
     if script.matched and not timing.judged:

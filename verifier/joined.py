@@ -72,6 +72,7 @@ def join(footages: Sequence[Footage]) -> Footage:
         display_stated=frozenset().union(*(footage.display_stated for footage in footages)),
         # Chunks have the same tracks each; those of the file with most stand for all.
         tracks=max((footage.tracks for footage in footages), key=len),
+        last_us=footages[-1].last_us,
         notes=tuple(dict.fromkeys(note for footage in footages for note in footage.notes)),
     )
 

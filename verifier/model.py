@@ -163,6 +163,7 @@ FINDINGS: Mapping[str, FindingRule] = MappingProxyType(
         "preroll": FindingRule(5, Axis.INTEGRITY, None, None),
         "user_data_changed": FindingRule(5, Axis.INTEGRITY, None, None),
         "display_dropped": FindingRule(5, Axis.INTEGRITY, None, None),
+        "held": FindingRule(5, Axis.TIME, None, None),
         "time_step": FindingRule(5, Axis.TIME, None, None),
         "times_not_compared": FindingRule(5, Axis.TIME, None, None),
         "cut_picture": FindingRule(4, Axis.INTEGRITY, None, None),

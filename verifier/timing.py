@@ -13,7 +13,7 @@ from verifier.model import Op, Span
 from verifier.recorded import Column, Recorded
 from verifier.script import Script
 
-__all__ = ["TOLERANCE_US", "Timing", "compare_times", "played_us", "tick_us_of"]
+__all__ = ["TOLERANCE_US", "Timing", "compare_times", "held", "played_us", "tick_us_of"]
 
 TOLERANCE_US = 2_000
 STEP_US = 200_000
@@ -22,6 +22,8 @@ INFERRED_US = 1_000_000
 """By how much a picture whose recorded time was inferred may be off: other tools infer a little differently."""
 RATE = 0.01
 """Share by which constant rates may differ where only rates can be compared."""
+HELD_US = 1_000_000
+"""By how much longer than recorded the last picture may stay: tools that know no length write one of their own."""
 LARGEST_TICKS = 1 << 62
 NEVER = -(1 << 63)
 
@@ -78,6 +80,28 @@ def compare_times(script: Script, footage: Footage) -> Timing:
     if not judged and (footage.times or footage.container == "avi"):
         rates = _rates(script, footage, own, copy_us, tick_us)
     return Timing(retimed=sorted(retimed), stepped=sorted(stepped), judged=judged, rates=rates)
+
+
+def held(script: Script, footage: Footage) -> tuple[int, bool] | None:
+    """Return the unit that is shown last if it stays much longer than recorded, and whether the record tells how long.
+
+    A record knows how long a picture was shown by the one behind it, so not for its own last one.
+    """
+    own, last_us = script.own, footage.last_us
+    if own is None or last_us is None or not footage.times or not footage.count:
+        return None
+    left_out = _marked((*footage.hidden, *footage.preroll), footage.count)
+    played = np.where(left_out, NEVER, played_us(footage))
+    unit = int(played.argmax())
+    if left_out[unit] or script.ops[unit] is not Op.SAME:
+        return None
+    at = int(own.wall_us[script.place[unit]])
+    behind, before = own.wall_us[own.wall_us > at], own.wall_us[own.wall_us < at]
+    usual = max(_usual_distance(own.wall_us), at - int(before.max(initial=NEVER)) if len(before) else 0)
+    recorded = int(behind.min()) - at if len(behind) else 0
+    if last_us <= HELD_US + max(usual, recorded):
+        return None
+    return unit, len(behind) > 0
 
 
 def tick_us_of(footage: Footage) -> int:

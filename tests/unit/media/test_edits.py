@@ -1,5 +1,6 @@
 """Edit lists: what ordinary tools write is clean, what hides or retimes pictures is named, as a player shows it."""
 
+import struct
 import subprocess
 import time
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from media.edits import Edited, apply_edits, edits_of
+from media.footage_reader import read_footage
 from media.movie_header import RATE_ONE, Edit
 from media.mp4 import read_movie
 from media.scene import render_scene
-from tests.unit.media.surgery import changed, set_edits
+from tests.unit.media.surgery import Box, changed, set_edits
 
 # Ten pictures of 100 ms in a track of 1000 ticks a second, in a movie of 1000.
 PTS = np.arange(10, dtype=np.int64) * 100
@@ -194,3 +196,31 @@ def test_a_preferred_rate_retimes(tmp_path: Path) -> None:
     with changed(source, tmp_path / "fast.mp4", double).open("rb") as file:
         movie = read_movie(file)
     assert edits_of(movie, movie.tracks[0]).retimed
+
+
+def test_how_long_the_last_picture_stays(tmp_path: Path) -> None:
+    """In the sample table's last length, and held to the end of the track where that is longer."""
+    path = tmp_path / "clip.mp4"
+    render_scene(path, pattern="IBBP PBBP", fps=10, width=160, height=90)
+    usual = read_footage(str(path)).last_us
+    assert usual is not None and 90_000 < usual < 310_000
+
+    def stretch(moov: Box) -> None:
+        table = moov.find(b"trak", b"mdia", b"minf", b"stbl", b"stts")
+        rows = [struct.unpack_from(">II", table.payload, 8 + 8 * row) for row in range((len(table.payload) - 8) // 8)]
+        each = [delta for count, delta in rows for _ in range(count)]
+        each[-1] *= 1000
+        table.payload = struct.pack(">II", 0, len(each)) + b"".join(struct.pack(">II", 1, delta) for delta in each)
+        track = moov.find(b"trak")
+        track.children = [child for child in track.children if child.kind != b"edts"]
+
+    held = read_footage(str(changed(path, tmp_path / "held.mp4", stretch)))
+    assert held.last_us is not None and held.last_us > 90_000_000
+    assert held.coded == read_footage(str(path)).coded
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mov", "clip.mkv"])
+def test_no_tool_lets_the_last_picture_stay(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    render_scene(path, pattern="IPPP PPPP", fps=10, width=160, height=90)
+    assert (read_footage(str(path)).last_us or 0) < 310_000

@@ -166,3 +166,37 @@ def test_the_interval_is_in_recorded_time_whatever_the_copy_says(clip: Clip) -> 
     found = verify(clip.cut(24, 47).retime(lambda at, at_us: at_us + 9_000_000))
     assert found.interval is not None
     assert found.interval.span_us == (START_US + 24 * PICTURE_US, START_US + 47 * PICTURE_US)
+
+
+def test_a_last_picture_that_stays_is_retimed_where_the_record_goes_on(clip: Clip) -> None:
+    excerpt = clip.cut(12, 59)
+    assert verify(excerpt.container(last_us=PICTURE_US)).codes == set()
+    assert verify(excerpt.container(last_us=1_000_000 + PICTURE_US)).codes == set()
+    assert verify(excerpt.container(last_us=None)).codes == set()
+    found = verify(excerpt.container(last_us=400_000_000))
+    assert found.codes == {"retimed"}
+    assert found.strip == "." * 47 + "T"
+    assert found.state is State.INCOMPLETE
+    assert "400.0 s" in found.examined.findings[0].text
+
+
+def test_a_last_picture_that_stays_at_the_end_of_the_record_is_a_note(clip: Clip) -> None:
+    """An original may say so itself, and no record tells how long its last picture was shown."""
+    found = verify(clip.container(last_us=400_000_000))
+    assert found.codes == {"held"}
+    assert found.state is State.VERIFIED
+
+
+def test_a_last_picture_may_stay_as_long_as_it_was_recorded() -> None:
+    slow = scene("IPPPPPPPPPPP" * 2).retime(lambda at, at_us: at_us + (9_000_000 if at >= 12 else 0)).recorded()
+    assert verify(slow.cut(0, 11).container(last_us=9_040_000)).codes == set()
+    assert verify(slow.cut(0, 12).container(last_us=9_040_000)).codes == set()
+    assert verify(slow.cut(0, 11).container(last_us=11_000_000)).state is State.INCOMPLETE
+
+
+def test_of_pictures_shown_out_of_order_the_one_shown_last_counts() -> None:
+    clip = scene("IPBPBPB IPBPBPB IPBPBPB").recorded()
+    found = verify(clip.cut(0, 13).container(last_us=60_000_000))
+    (finding,) = found.examined.findings
+    shown = [picture.at_us for picture in clip.pictures[:14]]
+    assert finding.file == (shown.index(max(shown)),) * 2
