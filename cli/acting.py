@@ -9,10 +9,11 @@ from typing import Any
 
 from chaincode.roles import in_words
 from chaincode.table import TABLE
+from cli.console import remark
 from evidence.canonical import canonical, parse_canonical
 from evidence.errors import ConfigInvalid
 from evidence.genesis import Genesis
-from sdk.acting import act_as
+from sdk.acting import act_as, camera_entry
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
 from sdk.ledger import Committed, EmbeddedLedger, LedgerReader, read_ledger
@@ -101,6 +102,24 @@ def newest(reader: LedgerReader, kind: str) -> list[dict[str, Any]]:
         # Keys end in a ten-digit number and come in order, so the last of a subject is the one in force.
         found[entry.key.rsplit("/", 1)[0]] = parse_canonical(entry.value, f"{kind} entry", limit=1 << 20)
     return list(found.values())
+
+
+def warn_without_recorder(home: Home, camera: str) -> None:
+    """Say so where nobody could anchor what this camera records: only a recorder of its own site may."""
+    with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
+        entry = camera_entry(reader, camera)
+        people = newest(reader, "participant")
+    if entry is None:
+        return
+    room, site = entry.control_room, entry.site
+    if not any(
+        (each["role"], each["status"], each["site"], each["control_room"]) == ("RECORDER", "ACTIVE", site, room)
+        for each in people
+    ):
+        remark(
+            f"There is no recorder of site {site}, so nothing of camera {camera} can be anchored. Register one: "
+            f"veriframe participant register NAME --role RECORDER --site {site} --control-room {room}"
+        )
 
 
 def every(reader: LedgerReader, prefix: str) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def propose(
     config: ConfigOption = None,
 ) -> None:
     """Propose a camera. Somebody else, a manager, approves it."""
-    from cli.acting import call, identity_for
+    from cli.acting import call, identity_for, warn_without_recorder
     from evidence.certificates import parse_certificate
 
     at, _ = opened(home, config, writing=True)
@@ -68,6 +68,7 @@ def propose(
     call(at, "propose_camera", members, name=who.name)
     result("PROPOSED", f"camera {camera}, proposed by {who.name}")
     remark(f"next: a manager approves it: veriframe camera approve {camera}")
+    warn_without_recorder(at, camera)
 
 
 def _public_key(home: Any, camera: str, path: Path | None) -> bytes:
@@ -153,7 +154,7 @@ def _decide(
     function: str, state: str, camera: str, reason: str | None, acting: str | None, home: Path | None,
     config: Path | None,
 ) -> None:  # fmt: skip
-    from cli.acting import call, committed_text, identity_for
+    from cli.acting import call, committed_text, identity_for, warn_without_recorder
 
     at, settings = opened(home, config, writing=True)
     who = identity_for(at, function, acting)
@@ -162,6 +163,8 @@ def _decide(
         members["reason"] = committed_text(at, reason, subject=f"camera/{camera}", url=settings.people.url)
     call(at, function, members, name=who.name)
     result(state, f"camera {camera}, decided by {who.name}")
+    if state == "ACTIVE":
+        warn_without_recorder(at, camera)
 
 
 @app.command("list", epilog=examples("veriframe camera list", "veriframe camera list --json"))

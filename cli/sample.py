@@ -54,6 +54,7 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Record finished files of an approved camera. The same file and start again continues, or adds nothing."""
+    from cli.acting import warn_without_recorder
     from cli.recording import anchoring_identity, drain, home_for_recording, may_record, status_of
     from evidence.errors import Refused
     from evidence.registry import ACTIVE, PROPOSED
@@ -78,20 +79,21 @@ def sample(
         )
     # Who anchors is settled before hours of recording, not behind them. Of another camera nothing is recorded.
     recorder = anchoring_identity(at, settings, acting) if wait and status == ACTIVE else acting
+    warn_without_recorder(at, camera)
     done: list[Imported] = []
     failed: list[VeriframeError] = []
     for each in _recorded(files, at, settings, camera, track, as_json, failed):
         done.append(each)
     drained = drain(at, settings, recorder=recorder) if wait else None
-    state = _state(done, drained)
+    state = _state(camera, done, drained)
     if as_json:
         raw(json.dumps(_members(state, done, drained), indent=2) + "\n")
     else:
         result(state, *(_line(each) for each in done))
-        _say_drained(drained)
+        _say_drained(camera, drained)
     for error in failed:
         say_error(error)
-    _leave(failed, drained)
+    _leave(camera, failed, drained)
 
 
 def _files(
@@ -155,8 +157,9 @@ def _recorded(
         yield imported
 
 
-def _state(done: Sequence[Imported], drained: Drained | None) -> str:
-    if drained is None or not drained.complete:
+def _state(camera: str, done: Sequence[Imported], drained: Drained | None) -> str:
+    """The state of this camera's records; what waits of others is told, and is none of its business."""
+    if drained is None or camera in drained.waiting:
         return "PENDING"
     nothing_new = bool(done) and all(each.complete_before for each in done) and not drained.anchored
     return "COMPLETE" if nothing_new else "ANCHORED"
@@ -177,14 +180,15 @@ def _line(each: Imported) -> str:
     return text
 
 
-def _say_drained(drained: Drained | None) -> None:
+def _say_drained(camera: str, drained: Drained | None) -> None:
     if drained is None:
         remark("Left in the spool; the next `veriframe sample` stores and anchors it.")
         return
     for trouble in drained.troubles:
         remark(f"not shipped: {trouble.subject}: {trouble.reason}")
-    if not drained.complete:
-        remark(f"{drained.pending_store} not stored and {drained.pending_anchor} not anchored yet; nothing is lost.")
+    for each, (unstored, unanchored) in drained.waiting.items():
+        of = "" if each == camera else f" of camera {each}"
+        remark(f"{unstored} not stored and {unanchored} not anchored yet{of}; nothing is lost.")
 
 
 def _members(state: str, done: Sequence[Imported], drained: Drained | None) -> dict[str, Any]:
@@ -209,9 +213,9 @@ def _members(state: str, done: Sequence[Imported], drained: Drained | None) -> d
     }  # fmt: skip
 
 
-def _leave(failed: Sequence[VeriframeError], drained: Drained | None) -> None:
+def _leave(camera: str, failed: Sequence[VeriframeError], drained: Drained | None) -> None:
     if failed:
         raise typer.Exit(exit_code(failed[0]))
-    if drained is not None and not drained.complete:
+    if drained is not None and camera in drained.waiting:
         away = any(trouble.retryable for trouble in drained.troubles)
         raise typer.Exit(_RETRY if away else 6)

@@ -10,7 +10,7 @@ import typer
 from cli.console import progress, raw, remark, result, show
 from cli.exits import INTERNAL
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, make_app, opened
-from evidence.errors import VeriframeError
+from evidence.errors import ConfigInvalid, VeriframeError
 
 if TYPE_CHECKING:
     from sdk.home import Home
@@ -35,6 +35,8 @@ def list_store(
     at, settings = opened(home, config, writing=False)
     store = _store(at, settings)
     rows = [_row(store, key) for key in _keys(store, "proof") if camera in (None, key.split("/")[1])]
+    if camera is not None and not rows:
+        _check_known(at, camera)
     if as_json:
         raw(json.dumps({"segments": rows}, indent=2) + "\n")
         return
@@ -51,6 +53,17 @@ def list_store(
         table.add_row(*names, start, end, str(row["pictures"]), kept)
     result(f"{len(rows)} {'record' if len(rows) == 1 else 'records'}")
     show(table)
+
+
+def _check_known(home: Home, camera: str) -> None:
+    """Raises ConfigInvalid: the ledger has no such camera."""
+    from cli.acting import newest, reading
+
+    with reading(home) as reader:
+        known = [each["id"] for each in newest(reader, "camera")]
+    if camera not in known:
+        here = f"the ledger knows {', '.join(known)}" if known else "the ledger knows none yet"
+        raise ConfigInvalid(f"there is no camera {camera[:80]}", where="--camera", next_step=here)
 
 
 def _row(store: FileStore, key: str) -> dict[str, object]:

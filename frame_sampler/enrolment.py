@@ -44,7 +44,7 @@ def enrolled_camera(home: Home, reader: LedgerReader, camera: str) -> Enrolled:
         raise Refused(
             f"camera {camera} is not known to the ledger",
             reason="not_found",
-            next_step=f"propose it: veriframe camera propose {camera}; a manager then approves it",
+            next_step=f"propose it: veriframe camera propose {camera} --site SITE --ip ADDRESS; a manager approves it",
         )
     if entry.status != ACTIVE:
         raise Refused(

@@ -72,7 +72,8 @@ def enrol_demo_camera(home: Home, camera: str, *, ip: str = "127.0.0.1", now: Ca
         raise ConfigInvalid(
             "only a demo home enrols cameras by itself",
             where=str(home.path),
-            next_step=f"as operator: veriframe camera propose {camera}; as manager: veriframe camera approve {camera}",
+            next_step=f"as operator: veriframe camera propose {camera} --site SITE --ip ADDRESS; "
+            f"as manager: veriframe camera approve {camera}",
         )
     operator, manager = act_as(home, OPERATOR, now=now), act_as(home, MANAGER, now=now)
     try:

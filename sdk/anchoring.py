@@ -34,7 +34,7 @@ _WHY = {
     "signature_invalid": "the block's signature does not fit: the spool's row was changed",
 }
 _NEXT_STEP = {
-    "camera_unknown": "propose and approve it: `veriframe camera propose`",
+    "camera_unknown": "propose and approve it: `veriframe camera propose {camera} --site SITE --ip ADDRESS`",
     "camera_not_active": "a control room manager can approve or reinstate it; what was recorded stays pending",
     "key_differs": "restore the camera's key, or have the new one approved",
     "key_revoked": "record under a new key; what was signed with this one can no longer be anchored",
@@ -101,7 +101,7 @@ class Anchoring:
                     self._fetch_receipts([(row, signed)], attempt)
                     continue
                 if reason:
-                    raise Refused(_WHY[reason], reason="denied", where=row.name, next_step=_NEXT_STEP[reason])
+                    raise Refused(_WHY[reason], reason="denied", where=row.name, next_step=_step(reason, row))
             except (Malformed, Refused) as error:
                 self._refuse([row], error, attempt)
             else:
@@ -244,6 +244,10 @@ class Anchoring:
             self._spool.mark_refused([row.number for row in rows], str(error))
             for row in rows:
                 attempt.note(f"anchor {row.name}", error)
+
+
+def _step(reason: str, row: Row) -> str:
+    return _NEXT_STEP[reason].format(camera=row.camera)
 
 
 def _within_bytes(whole: Sequence[Sendable]) -> Iterable[Sequence[Sendable]]:

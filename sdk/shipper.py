@@ -8,8 +8,8 @@ sent. What is turned down stays in the spool, with the reason, and is tried agai
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from chaincode.anchors import MAX_BATCH_BLOCKS
 from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing, Refused, VeriframeError
@@ -31,13 +31,17 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
-    """What a drain did, and what is left; nothing is left only when both pending figures are 0."""
+    """What a drain did, and what is left; nothing is left only when both pending figures are 0.
+
+    waiting: per camera of which something is left, how many records are not stored, and not anchored.
+    """
 
     stored: int
     anchored: int
     pending_store: int
     pending_anchor: int
     troubles: tuple[Trouble, ...]
+    waiting: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -110,6 +114,7 @@ class Shipper:
             pending_store=left.unstored,
             pending_anchor=left.unanchored,
             troubles=tuple(attempt.troubles),
+            waiting=self._spool.waiting(),
         )
 
     def _put(self, attempt: Attempt) -> None:

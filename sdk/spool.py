@@ -131,10 +131,18 @@ class Spool:
         return self._chains.state(camera, chain)
 
     def open_import(
-        self, camera: str, *, start_us: int, sha256: bytes, ledger_chains: Sequence[int] = ()
+        self,
+        camera: str,
+        *,
+        start_us: int,
+        sha256: bytes,
+        ledger_chains: Sequence[int] = (),
+        outrun: Callable[[ChainState], bool] | None = None,
     ) -> ChainState:
         """See `Chains.open_import`; call it while holding the camera."""
-        return self._chains.open_import(camera, start_us=start_us, sha256=sha256, ledger_chains=ledger_chains)
+        return self._chains.open_import(
+            camera, start_us=start_us, sha256=sha256, ledger_chains=ledger_chains, outrun=outrun
+        )
 
     def finish_import(self, state: ChainState) -> None:
         """See `Chains.finish_import`."""
@@ -220,6 +228,16 @@ class Spool:
             kinds="iiiI",
         )
         return Backlog(unstored=unstored, unanchored=unanchored, refused=refused, oldest_us=oldest)
+
+    def waiting(self) -> dict[str, tuple[int, int]]:
+        """How many rows of each camera are not stored, and not anchored; without cameras of which nothing waits."""
+        rows = self._db.rows(
+            "SELECT camera, count(*) FILTER (WHERE stored_at_us IS NULL),"
+            " count(*) FILTER (WHERE anchored_at_us IS NULL)"
+            " FROM sealed WHERE stored_at_us IS NULL OR anchored_at_us IS NULL GROUP BY camera ORDER BY camera",
+            kinds="tii",
+        )
+        return {camera: (unstored, unanchored) for camera, unstored, unanchored in rows}
 
     def is_stored(self, number: int) -> bool:
         found = self._db.row("SELECT stored_at_us FROM sealed WHERE number=?", (number,), kinds="I")
