@@ -15,6 +15,16 @@ from cli.options import HomeOption, JsonOption, examples, home_path, make_app
 if TYPE_CHECKING:
     from media.footage import Footage
 
+_ODD = {
+    "odd_matrix": "the container turns or bends the picture otherwise than by quarter turns",
+    "odd_size": "the container states a size that contradicts the stream's",
+    "odd_entry_size": "the container's description of the coding states another size than the stream",
+    "odd_track": "the container places or blends the picture track in a way of its own",
+    "several_sample_descriptions": "the container describes the coding several times, and players may differ",
+    "ordered_editions": "the container's chapters tell players to show parts in an order of their own",
+}
+"""What `media.display.ODD_NOTES` say."""
+
 app = make_app("Tell what a file is, and what proof there is for it.")
 
 
@@ -69,7 +79,13 @@ def _facts(footage: Footage) -> list[tuple[str, str]]:
     own = sum(not side.user for side in footage.sides)
     if footage.sides:
         facts.append(("side data", f"{own} bound, {len(footage.sides) - own} user messages"))
-    return facts + [("note", note) for note in footage.notes]
+    return facts + [("note", f"{_in_words(note)} [{note}]") for note in footage.notes]
+
+
+def _in_words(note: str) -> str:
+    from media.footage import NOTES
+
+    return NOTES.get(note) or _ODD.get(note, "something that this version has no words for")
 
 
 def _display(footage: Footage) -> str:

@@ -12,6 +12,7 @@ from verifier.sentences import seconds, utc
 from verifier.strip import MOST_PICTURES
 from verifier.verdict import Exhibit, Verdict
 
+_MINUTE_US, _HOUR_US = 60_000_000, 3_600_000_000
 _MOST_LINES = 40  # of operations or findings; `--json` has all of them
 _STYLES = {State.VERIFIED: "bold green", State.ALTERED: "bold red", State.INCOMPLETE: "bold red"}
 _LEGEND = {rule.strip: op.value for op, rule in OPERATIONS.items()} | {
@@ -70,7 +71,7 @@ def facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if len(verdict.proof) > 3:
         yield "", f"and {len(verdict.proof) - 3} further transactions; --json lists them"
     if verdict.exposure_us is not None:
-        yield "exposure", f"{seconds(verdict.exposure_us)} s at most between capture and anchoring, unprotected"
+        yield "exposure", f"{_lasting(verdict.exposure_us)} at most between capture and anchoring, unprotected"
     yield from _trust(verdict)
     if verdict.next_step:
         yield "next", verdict.next_step
@@ -88,12 +89,22 @@ def _exhibit(exhibit: Exhibit) -> Iterator[tuple[str, str]]:
 
 def _trust(verdict: Verdict) -> Iterator[tuple[str, str]]:
     trust = verdict.trust
-    if trust is None or trust.source == "none":
+    if trust is None:
+        return  # the file could not be examined, so nobody's word was asked for
+    if trust.source == "none":
         yield "trust", "none named"
         return
     named = "this home's own word" if trust.source == "home" else f"file with sha256 {trust.sha256}"
     known = "" if trust.registry_as_of is None else f"; registry as of block {trust.registry_as_of}"
     yield "trust", f"{named}{known}; later revocations not seen"
+
+
+def _lasting(duration_us: int) -> str:
+    """Seconds, and beside many of them what they come to: `28011600.4 s (324 d 5 h)`."""
+    hours, minutes = duration_us // _HOUR_US, duration_us // _MINUTE_US % 60
+    days, rest = divmod(hours, 24)
+    about = f" ({days} d {rest} h)" if days else f" ({hours} h {minutes} min)" if hours else ""
+    return f"{seconds(duration_us)} s{about}"
 
 
 def _shortened(name: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:

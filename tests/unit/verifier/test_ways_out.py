@@ -19,8 +19,9 @@ HOUR_US = 3_600_000_000
 
 def test_pictures_of_another_time_than_the_one_named_are_told_with_theirs(site: Site, film: Film) -> None:
     recorded(site)
-    named = {"camera": "gate-1", "start_us": NOON + HOUR_US, "end_us": NOON + 2 * HOUR_US}
-    verdict = verdict_on(film("gate-1", 0, 30), site, **named)
+    verdict = verdict_on(
+        film("gate-1", 0, 30), site, camera="gate-1", start_us=NOON + HOUR_US, end_us=NOON + 2 * HOUR_US
+    )
     assert verdict.state is State.UNDETERMINED
     assert "equal those anchored for camera gate-1 from 2" in verdict.sentence
     assert "outside the time named" in verdict.sentence
@@ -42,8 +43,8 @@ def test_a_changed_copy_is_altered_whatever_time_was_named(site: Site, film: Fil
 
 def test_recorded_pictures_of_the_time_named_stay_missing(site: Site, film: Film) -> None:
     recorded(site)
-    named = {"start_us": NOON + 20 * PICTURE_US, "end_us": NOON + 30 * PICTURE_US}
-    verdict = verdict_on(film("gate-1", 0, 10), site, camera="gate-1", **named)
+    start_us, end_us = NOON + 20 * PICTURE_US, NOON + 30 * PICTURE_US
+    verdict = verdict_on(film("gate-1", 0, 10), site, camera="gate-1", start_us=start_us, end_us=end_us)
     assert verdict.state is State.INCOMPLETE
     assert "outside the time named" in verdict.sentence
 
