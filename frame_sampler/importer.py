@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from evidence.errors import ConfigInvalid, UnsupportedMedia
+from evidence.blocks import slot_key
+from evidence.errors import ConfigInvalid, StoreUnavailable, UnsupportedMedia
 from frame_sampler.enrolment import enrolled_camera
 from frame_sampler.file_times import start_of
 from frame_sampler.recording import Imported, Now, Progress, Recording
@@ -15,8 +16,10 @@ from media.child import Limits
 from media.footage import Footage
 from media.scan import scan
 from sdk.home import Home
-from sdk.ledger import read_ledger
+from sdk.ledger import LedgerReader, read_ledger
+from sdk.sealed import ChainState
 from sdk.spool import Spool
+from sdk.store import open_store, proof_key
 
 if TYPE_CHECKING:
     from sdk.settings import StoreSettings  # loads pydantic, which who calls this has loaded or does not need
@@ -60,7 +63,10 @@ def import_file(
         footage = _scanned(path, track)
         _check_times(footage, path, start_us, now())
         with Spool(home.spool, now=now) as spool, spool.hold(camera):
-            state = spool.open_import(camera, start_us=start_us, sha256=footage.sha256, ledger_chains=enrolled.chains)
+            state = spool.open_import(
+                camera, start_us=start_us, sha256=footage.sha256, ledger_chains=enrolled.chains,
+                outrun=lambda chain: _goes_on_elsewhere(home, reader, store, chain),
+            )  # fmt: skip
             recording = Recording(home, reader, enrolled, footage, path, start_us, store, spool, state, now, progress)
             if state.next_unit < footage.count:
                 recording.run(track, limits)
@@ -116,6 +122,17 @@ def folder_starts(
         raise ConfigInvalid("there is no file in this folder", where=str(folder))
     starts = [(start_of(path.relative_to(folder).as_posix(), zone=zone, pattern=pattern), path) for path in found]
     return tuple(sorted(starts))
+
+
+def _goes_on_elsewhere(home: Home, reader: LedgerReader, store: StoreSettings, state: ChainState) -> bool:
+    """Whether the next record of a chain has left this machine before, so that the spool is an older copy of itself."""
+    slot = state.camera, state.chain, state.next_sequence
+    if reader.get(slot_key(*slot)) is not None:
+        return True
+    try:
+        return open_store(store.url, base=home.path, writing=False).exists(proof_key(*slot))
+    except StoreUnavailable:
+        return False  # recording does not wait for the store
 
 
 def _scanned(path: Path, track: int | None) -> Footage:

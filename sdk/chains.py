@@ -25,7 +25,13 @@ class Chains:
         return None if found is None else _chain_state(found)
 
     def open_import(
-        self, camera: str, *, start_us: int, sha256: bytes, ledger_chains: Sequence[int] = ()
+        self,
+        camera: str,
+        *,
+        start_us: int,
+        sha256: bytes,
+        ledger_chains: Sequence[int] = (),
+        outrun: Callable[[ChainState], bool] | None = None,
     ) -> ChainState:
         """The chain of importing one finished file for one camera and start: the same import goes on, another begins.
 
@@ -34,6 +40,8 @@ class Chains:
         Args:
             sha256: digest of the whole file.
             ledger_chains: chains of this camera that the ledger holds.
+            outrun: tells whether ledger or store hold the next record of a chain already: this spool is an old copy
+                then, and a number must not be given twice.
         """
         with self._db.transaction() as change:
             found = self._db.row(
@@ -45,7 +53,7 @@ class Chains:
                 state = _chain_state(found)
                 # A chain without a sealed record is given up: a later one may have been opened on the ledger meanwhile,
                 # and chains must ascend.
-                if state.next_sequence > 0 and self._trusted(state):
+                if state.next_sequence > 0 and self._trusted(state) and not (outrun is not None and outrun(state)):
                     return state
                 change.execute(
                     "UPDATE chains SET import_start_us=NULL, import_sha256=NULL, complete=1 WHERE camera=? AND chain=?",
