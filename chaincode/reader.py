@@ -15,6 +15,7 @@ from chaincode import log
 from chaincode.committed import Committed, Event
 from chaincode.ledger_file import blob, connect, position_of, snapshot, whole
 from chaincode.packing import unpack_envelope, unpack_writes
+from chaincode.replay import Written, written
 from chaincode.world import prefix_range
 from evidence.canonical import parse_canonical
 from evidence.dsse import Envelope
@@ -45,6 +46,7 @@ class LedgerReader:
         self.path = path
         self._idle: list[sqlite3.Connection] = []
         self._lock = Lock()
+        self._replayed: Written | None = None
         try:
             self.genesis = self._read_genesis()
         except BaseException:
@@ -119,6 +121,26 @@ class LedgerReader:
                 (start, end, first, last or end),
             ).fetchall()
         return tuple(LedgerEntry(position_of(h, p), key, blob(value, key)) for key, value, h, p in rows)
+
+    def proven_get(self, key: str) -> LedgerEntry | None:
+        """`get`, held against what the signed log says was written. Raises Malformed where they differ."""
+        found = self.get(key)
+        self._written().check(key, key + "\0", [] if found is None else [found])
+        return found
+
+    def proven_entries(self, prefix: str, *, first: str = "", last: str = "") -> tuple[LedgerEntry, ...]:
+        """`entries`, held against what the signed log says was written. Raises Malformed where they differ."""
+        found = self.entries(prefix, first=first, last=last)
+        start, end = prefix_range(prefix)
+        # In byte order nothing stands between a key and that key with a zero byte behind it.
+        self._written().check(max(start, first), min(end, last + "\0") if last else end, found)
+        return found
+
+    def _written(self) -> Written:
+        if self._replayed is None:
+            with self.view() as view:
+                self._replayed = written(view, _checkpoint(view, tip_height(view) + 1))
+        return self._replayed
 
     def history(self, key: str) -> tuple[LedgerEntry, ...]:
         """Every value that `key` ever had, oldest first."""

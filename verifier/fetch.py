@@ -89,10 +89,10 @@ class HomeSource:
             return ()
 
     def entries(self, prefix: str, *, first: str = "", last: str = "") -> Iterable[tuple[Position, str, bytes]]:
-        return self.reader.entries(prefix, first=first, last=last)
+        return self.reader.proven_entries(prefix, first=first, last=last)
 
     def entry(self, key: str) -> tuple[Position, str, bytes] | None:
-        return self.reader.get(key)
+        return self.reader.proven_get(key)
 
     def receipt(self, position: Position) -> Receipt:
         return self.reader.receipt_at(position)
