@@ -159,7 +159,7 @@ class _Stream:
         try:
             answer = self._transaction(conversation, message)
         except ShimBroken as error:
-            answer = conversation.message(SHIM.ERROR, error.detail.encode("utf-8"))
+            answer = conversation.message(SHIM.ERROR, str(error).encode("utf-8"))
         except Exception:  # the outermost loop: whatever a defect raises must not leave the peer waiting
             LOG.exception("transaction %s failed", conversation.tx_id)
             answer = conversation.message(SHIM.ERROR, b"the contract failed; its log says why")

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 
 from chaincode.world import check_write
 from evidence.certificates import Caller, caller_of, parse_certificate
-from evidence.errors import LedgerUnavailable, Malformed, VeriframeError
+from evidence.errors import LedgerUnavailable, Malformed
 
 # Generated classes have no static type: an alias of Any names what is meant.
 ChaincodeMessage: TypeAlias = Any
@@ -31,10 +31,8 @@ ANSWER_S = 35  # the peer gives up on a transaction after 30 s
 QUERY_LIMIT = 100_000  # totalQueryLimit of Fabric's default configuration: a scan stops there without a word
 
 
-class ShimBroken(VeriframeError):
-    """The conversation itself failed; the peer is told ERROR, which it may try elsewhere."""
-
-    code = "shim_broken"
+class ShimBroken(Exception):
+    """The conversation itself failed. The peer is told ERROR, which it may try elsewhere; nobody else sees this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
