@@ -6,6 +6,8 @@ out; requests of one transaction are therefore made one after the other, whoever
 
 from __future__ import annotations
 
+import base64
+import binascii
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -210,9 +212,6 @@ def parse_call(message: ChaincodeMessage) -> Call:
 
 def der_of_pem(pem: bytes) -> bytes:
     """The first certificate of a PEM text as DER. Raises Malformed."""
-    import base64
-    import binascii
-
     begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
     start, stop = pem.find(begin), pem.find(end)
     if start < 0 or stop < start or len(pem) > 64 << 10:

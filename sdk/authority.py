@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from evidence.certificates import ATTRIBUTES_OID
 from evidence.digests import is_ident
 from evidence.errors import ConfigInvalid, KeyUnavailable
 from evidence.keys import PublicKey
 from sdk.keys import generate_key, load_private_key, private_key_pem, write_new_file
 
-ATTRIBUTES = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
 ROOT_YEARS = 20
 LEAF_DAYS = 5 * 365
 NODE_DAYS = 365
@@ -86,7 +86,7 @@ class Authority:
             .add_extension(_usage(sign=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(_issuer_key_id(self.certificate), critical=False)
-            .add_extension(x509.UnrecognizedExtension(ATTRIBUTES, text.encode("utf-8")), critical=False)
+            .add_extension(x509.UnrecognizedExtension(ATTRIBUTES_OID, text.encode("utf-8")), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.DER)

@@ -21,8 +21,8 @@ from fabric_protos.peer import proposal_response_pb2 as responses
 from chaincode import fabric, fabric_stream
 from chaincode.fabric import OPTIONS, Contract
 from chaincode.world import World, check_write, prefix_range
+from evidence.certificates import ATTRIBUTES_OID
 from evidence.errors import Refused
-from sdk.authority import ATTRIBUTES
 from sdk.fabric_proposal import build_proposal, creator_of
 from sdk.identities import Identity
 from tests.fabric.double.ledger import DoubleLedger
@@ -431,7 +431,7 @@ def certificate_with(cast: Cast, attributes: bytes) -> bytes:
         .serial_number(7)
         .not_valid_before(own.not_valid_before_utc)
         .not_valid_after(own.not_valid_after_utc)
-        .add_extension(x509.UnrecognizedExtension(ATTRIBUTES, attributes), critical=False)
+        .add_extension(x509.UnrecognizedExtension(ATTRIBUTES_OID, attributes), critical=False)
         .sign(authority._key, hashes.SHA256())
         .public_bytes(Encoding.DER)
     )

@@ -9,10 +9,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from evidence.certificates import caller_of, parse_certificate
+from evidence.certificates import ATTRIBUTES_OID, caller_of, parse_certificate
 from evidence.errors import ConfigInvalid, KeyUnavailable
 from evidence.keys import PrivateKeySigner
-from sdk.authority import ATTRIBUTES, Authority, load_authority, make_authority, save_authority
+from sdk.authority import Authority, load_authority, make_authority, save_authority
 from sdk.identities import create_identity, identity_names, load_identity
 from sdk.keys import create_key, generate_key
 
@@ -46,7 +46,7 @@ def test_a_certificate_says_who_and_in_which_role(authority: Authority) -> None:
 def test_the_attribute_stands_as_raw_json_as_fabric_reads_it(authority: Authority) -> None:
     der = authority.issue(PrivateKeySigner(generate_key()).public_key, subject="manager", role="CRM", now_us=NOW_US)
     parsed = x509.load_der_x509_certificate(der)
-    extension = parsed.extensions.get_extension_for_oid(ATTRIBUTES)
+    extension = parsed.extensions.get_extension_for_oid(ATTRIBUTES_OID)
     assert not extension.critical
     assert isinstance(extension.value, x509.UnrecognizedExtension)
     assert extension.value.value == b'{"attrs":{"role":"CRM"}}'
