@@ -68,28 +68,12 @@ class Authority:
                 "a certificate's subject is a pseudonym: lower-case letters, digits and dashes, at most 63",
                 where=subject,
             )
-        key = serialization.load_der_public_key(public_key.spki)
-        assert isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # PublicKey holds no other kind
         unit = "admin" if role == "ADMIN" else "client"
         text = json.dumps({"attrs": {**(attributes or {}), "role": role}}, sort_keys=True, separators=(",", ":"))
-        start = _moment(now_us) - LEEWAY
-        end = min(_moment(now_us) + timedelta(days=days), self.certificate.not_valid_after_utc)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(_name(self.msp, subject, unit))
-            .issuer_name(self.certificate.subject)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(end)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(sign=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(_issuer_key_id(self.certificate), critical=False)
-            .add_extension(x509.UnrecognizedExtension(ATTRIBUTES_OID, text.encode("utf-8")), critical=False)
-            .sign(self._key, hashes.SHA256())
+        builder = self._leaf(public_key, _name(self.msp, subject, unit), now_us, days).add_extension(
+            x509.UnrecognizedExtension(ATTRIBUTES_OID, text.encode("utf-8")), critical=False
         )
-        return certificate.public_bytes(serialization.Encoding.DER)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
     def issue_node(
         self,
@@ -106,28 +90,31 @@ class Authority:
         Args:
             hosts: host names and addresses that a TLS certificate is for; none: it is for signing.
         """
-        key = serialization.load_der_public_key(public_key.spki)
-        assert isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # PublicKey holds no other kind
-        start = _moment(now_us) - LEEWAY
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_name(self.msp, name, unit))
-            .issuer_name(self.certificate.subject)
-            .public_key(key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(min(_moment(now_us) + timedelta(days=days), self.certificate.not_valid_after_utc))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(sign=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(_issuer_key_id(self.certificate), critical=False)
-        )
+        builder = self._leaf(public_key, _name(self.msp, name, unit), now_us, days)
         if hosts:
             usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False).add_extension(
                 x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False
             )
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def _leaf(self, public_key: PublicKey, subject: x509.Name, now_us: int, days: int) -> x509.CertificateBuilder:
+        """What all leaves have in common; a leaf does not outlive its root."""
+        key = serialization.load_der_public_key(public_key.spki)
+        assert isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)  # PublicKey holds no other kind
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(_moment(now_us) - LEEWAY)
+            .not_valid_after(min(_moment(now_us) + timedelta(days=days), self.certificate.not_valid_after_utc))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(sign=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(_issuer_key_id(self.certificate), critical=False)
+        )
 
 
 def make_authority(msp: str, *, now_us: int) -> Authority:
