@@ -14,9 +14,10 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2_grpc, proposal_response_pb2
@@ -43,6 +44,9 @@ STREAMS = 8  # open streams: one a peer, and room for reconnecting ones
 TRANSACTIONS = 16  # run at once on one stream
 END_S = 10.0  # what running transactions get when the process is told to end
 
+# What a transaction does: the world it sees, function, arguments -> answer. The contract's is `dispatch.invoke`.
+Functions: TypeAlias = Callable[[FabricWorld, str, Sequence[bytes]], bytes]
+
 # A default gRPC server ends an idle peer's connection after some minutes, because peers ping more often than it likes.
 OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -62,11 +66,13 @@ class Contract(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: ignore[misc]
     Args:
         package_id: of the chaincode package that the peer installed; the peer knows us by it.
         genesis: digest of the only genesis document that this organisation endorses; None: whichever comes first.
+        functions: what is run; another set than the contract's is for tests and measurements.
     """
 
-    def __init__(self, package_id: str, genesis: bytes | None = None) -> None:
+    def __init__(self, package_id: str, genesis: bytes | None = None, functions: Functions = invoke) -> None:
         self._package_id = package_id
         self._genesis = genesis
+        self._functions = functions
         self._streams: set[_Stream] = set()
         self._lock = threading.Lock()
 
@@ -74,7 +80,7 @@ class Contract(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: ignore[misc]
         self, request_iterator: Iterator[ChaincodeMessage], context: grpc.ServicerContext
     ) -> Iterator[ChaincodeMessage]:
         """One peer's stream: a reader thread, a bounded pool for transactions, and this generator as the one writer."""
-        stream = _Stream(self._package_id, self._genesis)
+        stream = _Stream(self._package_id, self._genesis, self._functions)
         with self._lock:
             self._streams.add(stream)
         reader = threading.Thread(target=stream.read, args=(request_iterator,), daemon=True)
@@ -98,9 +104,10 @@ class Contract(chaincode_shim_pb2_grpc.ChaincodeServicer):  # type: ignore[misc]
 
 
 class _Stream:
-    def __init__(self, package_id: str, genesis: bytes | None) -> None:
+    def __init__(self, package_id: str, genesis: bytes | None, functions: Functions) -> None:
         self._package_id = package_id
         self._genesis = genesis
+        self._functions = functions
         self._out: queue.SimpleQueue[ChaincodeMessage | None] = queue.SimpleQueue()
         self._abilities = Abilities()
         self._running: dict[tuple[str, str], Conversation] = {}
@@ -174,7 +181,7 @@ class _Stream:
             call = parse_call(message)
             self._check_genesis(call.function, call.arguments)
             world = FabricWorld(conversation, self._abilities, caller=call.caller, tx_time_us=call.time_us)
-            result = invoke(world, call.function, call.arguments)
+            result = self._functions(world, call.function, call.arguments)
         except Refused as error:
             return self._answer(conversation, _refusal(STATUS[error.reason], error.reason, error))
         except Malformed as error:
@@ -227,7 +234,7 @@ def serve(address: str, contract: Contract, credentials: grpc.ServerCredentials 
     return server
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None, functions: Functions = invoke) -> None:
     """Serve until SIGTERM, then let running transactions end."""
     parser = argparse.ArgumentParser(prog="python -m chaincode.fabric", description="Serve the contract to a peer.")
     parser.add_argument("--address", required=True, help="host:port to listen on")
@@ -244,7 +251,7 @@ def main(arguments: list[str] | None = None) -> None:
         require_client_auth=True,
     )
     genesis = bytes.fromhex(options.genesis) if options.genesis else None
-    contract = Contract(options.package_id, genesis)
+    contract = Contract(options.package_id, genesis, functions)
     server = serve(options.address, contract, credentials)
     LOG.info("%s", json.dumps({"serving": options.package_id, "address": options.address}))
     ended = threading.Event()

@@ -104,7 +104,7 @@ class FabricWorld:
         self.event: tuple[str, bytes] | None = None
         self._conversation = conversation
         self._abilities = abilities
-        self._writes: dict[str, bytes] = {}
+        self._writes: dict[str, bytes | None] = {}  # None: deleted
 
     def get(self, key: str) -> bytes | None:
         value = self._conversation.ask(SHIM.GET_STATE, chaincode_shim_pb2.GetState(key=key))
@@ -113,6 +113,10 @@ class FabricWorld:
     def put(self, key: str, value: bytes) -> None:
         check_write(key, value)
         self._writes[key] = value
+
+    def delete(self, key: str) -> None:
+        """Not part of `World`: the contract removes nothing. For other functions over this server."""
+        self._writes[key] = None
 
     def scan(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
         request = chaincode_shim_pb2.GetStateByRange(startKey=start, endKey=end)
@@ -154,11 +158,18 @@ class FabricWorld:
                 self._send_batch(keys[at : at + size])
             return
         for key in keys:
-            self._conversation.ask(SHIM.PUT_STATE, chaincode_shim_pb2.PutState(key=key, value=self._writes[key]))
+            value = self._writes[key]
+            if value is None:
+                self._conversation.ask(SHIM.DEL_STATE, chaincode_shim_pb2.DelState(key=key))
+            else:
+                self._conversation.ask(SHIM.PUT_STATE, chaincode_shim_pb2.PutState(key=key, value=value))
 
     def _send_batch(self, keys: Sequence[str]) -> None:
-        kind = chaincode_shim_pb2.WriteRecord.PUT_STATE
-        records = [chaincode_shim_pb2.WriteRecord(key=key, value=self._writes[key], type=kind) for key in keys]
+        record = chaincode_shim_pb2.WriteRecord
+        records = [
+            record(key=key, type=record.DEL_STATE if value is None else record.PUT_STATE, value=value)
+            for key, value in ((key, self._writes[key]) for key in keys)
+        ]
         self._conversation.ask(SHIM.WRITE_BATCH_STATE, chaincode_shim_pb2.WriteBatchState(rec=records))
 
     def chaincode_event(self, chaincode: str) -> chaincode_event_pb2.ChaincodeEvent | None:

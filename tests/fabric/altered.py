@@ -15,5 +15,4 @@ def invoke(world: World, function: str, arguments: Sequence[bytes]) -> bytes:
 
 
 if __name__ == "__main__":
-    fabric.invoke = invoke
-    fabric.main()
+    fabric.main(functions=invoke)

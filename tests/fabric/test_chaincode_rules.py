@@ -36,12 +36,11 @@ CHANNEL = "evidence"
 class Bench:
     """A contract of a few plain functions on our server, and a peer that speaks to it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, cast: Cast) -> None:
+    def __init__(self, cast: Cast) -> None:
         self.functions: dict[str, Callable[[World, Sequence[bytes]], bytes]] = {}
         self.ledger = DoubleLedger()
         self.cast = cast
-        monkeypatch.setattr(fabric, "invoke", self._invoke)
-        self.contract = Contract(PACKAGE)
+        self.contract = Contract(PACKAGE, functions=self._invoke)
         self.server, self.address = served(self.contract)
         self._peers: list[DoublePeer] = []
         self._nonce = 0
@@ -86,8 +85,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    made = Bench(monkeypatch, the_cast())
+def bench() -> Iterator[Bench]:
+    made = Bench(the_cast())
     yield made
     made.close()
 

@@ -10,7 +10,6 @@ from typing import Any
 import grpc
 import pytest
 
-from chaincode import fabric
 from evidence.errors import (
     CommitInvalid,
     CommitUnknown,
@@ -159,7 +158,7 @@ def test_a_contract_process_that_breaks_is_an_outage_and_no_refusal(
         raise KeyError("a defect")
 
     with monkeypatch.context() as patch:
-        patch.setattr(fabric, "invoke", broken)
+        patch.setattr(stand, "functions", broken)
         for ask in (operator.evaluate, operator.submit):
             with pytest.raises(LedgerUnavailable, match="error in simulation"):
                 ask("describe", b"{}", timeout_s=0.4)

@@ -7,7 +7,8 @@ from typing import Any
 
 import grpc
 
-from chaincode.fabric import Contract, serve
+from chaincode.dispatch import invoke
+from chaincode.fabric import Contract, Functions, serve
 from sdk.fabric_profile import Deadlines, GatewayAddress, Profile
 from sdk.identities import Identity
 from tests.fabric.double.gateway import DoubleGateway
@@ -25,7 +26,8 @@ class Stand:
     def __init__(self, cast: Cast, *, now_s: Callable[[], float] | None = None, ready: bytes = b"") -> None:
         self.cast = cast
         self.ledger = DoubleLedger()
-        self.contract = Contract(PACKAGE)
+        self.functions: Functions = invoke  # a test may put others in their place
+        self.contract = Contract(PACKAGE, functions=lambda *call: self.functions(*call))
         self.server, address = served(self.contract)
         self.peers: dict[str, tuple[DoublePeer, Identity]] = {}
         for msp in (MSPS[0], MSPS[1], MSPS[3]):
