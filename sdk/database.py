@@ -83,6 +83,21 @@ class Database:
         with self.transaction() as change:
             change.execute(statement, values)
 
+    def erase(self, statement: str, values: Sequence[object]) -> int:
+        """One statement as a transaction; what it deletes stays neither in the file nor in its journal.
+
+        Returns:
+            How many rows it changed.
+        """
+        with self._translated():
+            self._connection.execute("PRAGMA secure_delete=ON")
+        with self.transaction() as change:
+            changed = change.execute(statement, values).rowcount
+        with self._translated():
+            # Somebody who is reading just now keeps the journal; the next erasure or the last to close it empties it.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return changed
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Run the body under the file's only write lock and commit it whole, or not at all."""

@@ -1,14 +1,15 @@
-"""Openings: the texts behind the commitments on the ledger. They stand here and nowhere else, so back this file up.
+"""Openings: the texts behind the commitments on the ledger, and the names behind its pseudonyms. Back this file up.
 
-The ledger keeps SHA-256(salt, text) of reasons, purposes and names for ever and shows it to everybody; who may know the
-text is shown salt and text from here and can check them.
+The ledger keeps SHA-256(salt, text) of reasons and purposes for ever and shows it to everybody; who may know a text is
+shown salt and text from here and can check them. Names are on no ledger at all. What is forgotten here is gone: its
+commitment or pseudonym stays on the ledger and then stands for nothing.
 """
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,15 @@ MAX_TEXT_BYTES = 4096
 _WHAT = "the file of openings"
 _REPAIR = "restore it from a back-up: these texts cannot be made again"
 _VERSION = 1
-_SCHEMA = """
+_PERSONS = """
+CREATE TABLE IF NOT EXISTS persons(
+  participant TEXT PRIMARY KEY, name TEXT NOT NULL, made_us INTEGER NOT NULL) STRICT, WITHOUT ROWID
+"""
+_SCHEMA = f"""
 CREATE TABLE openings(
   commitment BLOB PRIMARY KEY, salt BLOB NOT NULL, text TEXT NOT NULL, subject TEXT NOT NULL, made_us INTEGER NOT NULL)
-  STRICT, WITHOUT ROWID
+  STRICT, WITHOUT ROWID;
+{_PERSONS}
 """
 
 
@@ -42,11 +48,23 @@ class Opening:
 
 
 class Openings(Protocol):
-    """Where openings are kept; a file of the home, or a database (`sdk.shared_people`)."""
+    """Where openings and names are kept; a file of the home, or a database (`sdk.shared_people`)."""
 
     def commit(self, text: str, *, subject: str) -> bytes: ...
 
     def opening(self, commitment: bytes) -> Opening | None: ...
+
+    def openings(self, subject: str | None = None) -> Sequence[Opening]: ...
+
+    def drop(self, commitment: bytes) -> bool: ...
+
+    def remember(self, participant: str, name: str) -> None: ...
+
+    def name_of(self, participant: str) -> str | None: ...
+
+    def names(self) -> Mapping[str, str]: ...
+
+    def forget(self, participant: str) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -84,6 +102,9 @@ class People:
         """Open or make it. Raises as `Database` does."""
         self._now = now
         self._db = Database(path, schema=_SCHEMA, version=_VERSION, what=_WHAT, repair=_REPAIR)
+        if self._db.row("SELECT name FROM sqlite_master WHERE name='persons'", kinds="t") is None:
+            # Made before names were kept here; a table more disturbs nobody who knows only the other.
+            self._db.run(_PERSONS, ())
 
     def __enter__(self) -> People:
         return self
@@ -118,17 +139,50 @@ class People:
             Malformed: salt and text kept here are not what was committed to: the file was edited.
         """
         found = self._db.row("SELECT salt, text, subject FROM openings WHERE commitment=?", (commitment,), kinds="btt")
-        if found is None:
-            return None
-        opening = Opening(commitment=commitment, salt=bytes(found[0]), text=str(found[1]), subject=str(found[2]))
-        return checked(opening, where=f"{self._db.path}: {opening.subject}")
+        return None if found is None else self._checked(commitment, *found)
+
+    def openings(self, subject: str | None = None) -> Sequence[Opening]:
+        """All openings, or those about a subject and what lies below it, oldest first. Raises as `opening` does."""
+        rows = self._db.rows(
+            "SELECT commitment, salt, text, subject FROM openings WHERE ?1 IS NULL OR subject=?1 "
+            "OR substr(subject, 1, length(?1) + 1)=?1 || '/' ORDER BY made_us, commitment",
+            (subject,),
+            kinds="bbtt",
+        )
+        return [self._checked(*row) for row in rows]
+
+    def drop(self, commitment: bytes) -> bool:
+        """Delete a text; the commitment on the ledger stays, and nobody can say any more of what. False: none."""
+        return self._db.erase("DELETE FROM openings WHERE commitment=?", (commitment,)) > 0
+
+    def remember(self, participant: str, name: str) -> None:
+        """Keep the name behind a pseudonym, in place of the one before it. Raises as `commit` does."""
+        row = (participant, prepared(name, subject=participant), self._now())
+        self._db.erase("INSERT OR REPLACE INTO persons VALUES(?,?,?)", row)
+
+    def name_of(self, participant: str) -> str | None:
+        """The name behind a pseudonym, None where nobody told it."""
+        found = self._db.row("SELECT name FROM persons WHERE participant=?", (participant,), kinds="t")
+        return None if found is None else str(found[0])
+
+    def names(self) -> Mapping[str, str]:
+        """All names by pseudonym."""
+        return dict(self._db.rows("SELECT participant, name FROM persons ORDER BY participant", kinds="tt"))
+
+    def forget(self, participant: str) -> bool:
+        """Delete a name; the pseudonym on the ledger stays and then stands for nobody. False: there was none."""
+        return self._db.erase("DELETE FROM persons WHERE participant=?", (participant,)) > 0
+
+    def _checked(self, commitment: bytes, salt: bytes, text: str, subject: str) -> Opening:
+        opening = Opening(commitment=commitment, salt=salt, text=text, subject=subject)
+        return checked(opening, where=f"{self._db.path}: {subject}")
 
 
 def prepared(text: str, *, subject: str) -> str:
     """The text in normal form, as it is committed to.
 
     Raises:
-        ConfigInvalid: empty, longer than 4 KiB, or not Unicode text.
+        ConfigInvalid: empty, longer than 4 KiB, not Unicode text, or with a NUL character.
     """
     normal = unicodedata.normalize("NFC", text)
     try:
@@ -136,7 +190,10 @@ def prepared(text: str, *, subject: str) -> str:
     except UnicodeEncodeError as error:
         raise ConfigInvalid("the text holds characters that are not Unicode text", where=subject) from error
     if not normal.strip() or size_bytes > MAX_TEXT_BYTES:
-        raise ConfigInvalid(f"a reason or purpose has 1 to {MAX_TEXT_BYTES} bytes of text", where=subject)
+        raise ConfigInvalid(f"a name, reason or purpose has 1 to {MAX_TEXT_BYTES} bytes of text", where=subject)
+    if "\0" in normal:
+        # PostgreSQL could not keep it; what one database takes and another does not is a trap.
+        raise ConfigInvalid("the text holds a NUL character", where=subject, next_step="leave it out")
     return normal
 
 

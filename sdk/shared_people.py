@@ -7,14 +7,29 @@ The same openings as `sdk.people` keeps for one home, and beside them the names 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, Text, create_engine, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
@@ -22,6 +37,8 @@ from sqlalchemy.pool import NullPool
 from evidence.commitments import text_commitment
 from evidence.errors import ConfigInvalid, StoreUnavailable
 from sdk.people import SALT_BYTES, Opening, checked, prepared
+
+_LOCK = 0x56465045  # "VFPE": any number that nothing else in this database locks
 
 METADATA = MetaData()
 OPENINGS = Table(
@@ -95,16 +112,30 @@ class SharedPeople:
         """
         with self._transaction() as connection:
             found = connection.execute(select(OPENINGS).where(OPENINGS.c.commitment == commitment)).first()
-        if found is None:
-            return None
-        opening = Opening(commitment=commitment, salt=found.salt, text=found.text, subject=found.subject)
-        return checked(opening, where=str(found.subject))
+        return None if found is None else _opening(found)
+
+    def openings(self, subject: str | None = None) -> Sequence[Opening]:
+        """All openings, or those about a subject and what lies below it, oldest first. Raises as `opening` does."""
+        wanted = select(OPENINGS).order_by(OPENINGS.c.made_us, OPENINGS.c.commitment)
+        if subject is not None:
+            column = OPENINGS.c.subject
+            below = func.substr(column, 1, len(subject) + 1) == f"{subject}/"
+            wanted = wanted.where(or_(column == subject, below))
+        with self._transaction() as connection:
+            return [_opening(each) for each in connection.execute(wanted)]
+
+    def drop(self, commitment: bytes) -> bool:
+        """Delete a text; the commitment on the ledger stays, and nobody can say any more of what. False: none."""
+        with self._transaction() as connection:
+            return connection.execute(delete(OPENINGS).where(OPENINGS.c.commitment == commitment)).rowcount > 0
 
     def remember(self, participant: str, name: str) -> None:
-        """Keep the name behind a pseudonym, in place of the one before it."""
+        """Keep the name behind a pseudonym, in place of the one before it. Raises as `commit` does."""
         row = {"participant": participant, "name": prepared(name, subject=participant), "made_us": self._now()}
         with self._transaction() as connection:
-            connection.execute(PERSONS.delete().where(PERSONS.c.participant == participant))
+            # Two machines that name the same person at once must not trip over each other's new row.
+            _lock(connection)
+            connection.execute(delete(PERSONS).where(PERSONS.c.participant == participant))
             connection.execute(PERSONS.insert().values(row))
 
     def name_of(self, participant: str) -> str | None:
@@ -113,10 +144,16 @@ class SharedPeople:
             name = connection.execute(select(PERSONS.c.name).where(PERSONS.c.participant == participant)).scalar()
         return None if name is None else str(name)
 
-    def forget(self, participant: str) -> None:
-        """Delete a name; the pseudonym on the ledger stays and then stands for nobody."""
+    def names(self) -> Mapping[str, str]:
+        """All names by pseudonym."""
         with self._transaction() as connection:
-            connection.execute(PERSONS.delete().where(PERSONS.c.participant == participant))
+            found = connection.execute(select(PERSONS.c.participant, PERSONS.c.name).order_by(PERSONS.c.participant))
+            return {str(participant): str(name) for participant, name in found}
+
+    def forget(self, participant: str) -> bool:
+        """Delete a name; the pseudonym on the ledger stays and then stands for nobody. False: there was none."""
+        with self._transaction() as connection:
+            return connection.execute(delete(PERSONS).where(PERSONS.c.participant == participant)).rowcount > 0
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -131,10 +168,36 @@ class SharedPeople:
             ) from error
 
 
+def _opening(row: Row[Any]) -> Opening:
+    opening = Opening(
+        commitment=bytes(row.commitment), salt=bytes(row.salt), text=str(row.text), subject=str(row.subject)
+    )
+    return checked(opening, where=opening.subject)
+
+
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables to a revision, from whatever they are."""
+    """Bring the tables up to a revision, from whatever they are."""
+    _lock(connection)
+    command.upgrade(_migrations(connection), revision)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Take the tables back to a revision, `base` for none of them; what they held beyond it is gone."""
+    _lock(connection)
+    command.downgrade(_migrations(connection), revision)
+
+
+def _migrations(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("people_versions")))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    return config
+
+
+def _lock(connection: Connection) -> None:
+    """Wait for other machines' changes to end; ours begin after them. Held until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    elif connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

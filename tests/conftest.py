@@ -60,6 +60,21 @@ def _files(where: Callable[[], Path], variable: str, landmark: str) -> Callable[
     return missing
 
 
+def postgres_program(name: str) -> Path | None:
+    """Where a program of PostgreSQL's server stands: POSTGRES_BIN, PATH, then where Debian puts them, newest first."""
+    named = os.environ.get("POSTGRES_BIN")
+    found = None if named else shutil.which(name)
+    if found:
+        return Path(found)
+    places = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place / name for place in places if (place / name).is_file()), None)
+
+
+def _postgres_missing() -> str | None:
+    lacking = [name for name in ("initdb", "postgres") if postgres_program(name) is None]
+    return f"PostgreSQL's program {', '.join(lacking)} not in POSTGRES_BIN or on PATH" if lacking else None
+
+
 def _fabric_missing() -> str | None:
     lacking = [name for name in FABRIC_PROGRAMS if fabric_program(name) is None]
     return f"Fabric program {', '.join(lacking)} not in FABRIC_BIN, on PATH or in the cache" if lacking else None
@@ -72,6 +87,7 @@ REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "ffmpeg": _programs("ffmpeg", "ffprobe"),
     "mkvtoolnix": _programs("mkvmerge"),
     "gstreamer": _programs("gst-launch-1.0"),
+    "postgres": _postgres_missing,
     "fabric": _fabric_missing,
 }
 

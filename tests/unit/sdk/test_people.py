@@ -40,7 +40,7 @@ def test_text_is_kept_in_normal_form(people: People) -> None:
     assert opening.text == "Zürich"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "x" * 5000, "\ud800"])
+@pytest.mark.parametrize("text", ["", "   ", "x" * 5000, "\ud800", "a\0b"])
 def test_texts_that_cannot_be_committed_to_are_refused(people: People, text: str) -> None:
     with pytest.raises(ConfigInvalid):
         people.commit(text, subject="s")
@@ -53,3 +53,38 @@ def test_an_edited_opening_is_noticed(people: People, tmp_path: Path) -> None:
     raw.close()
     with pytest.raises(Malformed, match="not the one"):
         people.opening(commitment)
+
+
+def test_openings_are_found_by_what_they_are_about_and_dropped(people: People) -> None:
+    for subject in ("grant/gate-1/po-7", "grant/gate-1", "grant/gate-10"):
+        people.commit(f"about {subject}", subject=subject)
+    found = people.openings("grant/gate-1")
+    assert {each.subject for each in found} == {"grant/gate-1", "grant/gate-1/po-7"}
+    assert people.drop(found[0].commitment)
+    assert not people.drop(found[0].commitment)
+    assert people.opening(found[0].commitment) is None
+    assert len(people.openings()) == 2
+
+
+def test_a_name_is_remembered_replaced_and_forgotten_without_a_trace(people: People, tmp_path: Path) -> None:
+    people.remember("po-7", "Wilhelmina Ōta")
+    people.remember("po-7", "Wilhelmina Brown")
+    assert (people.name_of("po-7"), people.names()) == ("Wilhelmina Brown", {"po-7": "Wilhelmina Brown"})
+    assert people.forget("po-7")
+    assert not people.forget("po-7")
+    assert people.name_of("po-7") is None
+    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Wilhelmina" not in files, "neither in the file nor in its journal"
+
+
+def test_a_file_made_before_names_were_kept_takes_them(tmp_path: Path, clock: Any) -> None:
+    path = tmp_path / "people.db"
+    with People(path, now=clock) as people:
+        commitment = people.commit("an old reason", subject="s")
+    with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE persons")
+    raw.close()
+    with People(path, now=clock) as people:
+        people.remember("po-7", "Wilhelmina")
+        assert people.name_of("po-7") == "Wilhelmina"
+        assert people.opening(commitment) is not None
