@@ -37,14 +37,10 @@ def _argument(each: Argument) -> str:
     return f"`{each.name}`{'?' if each.optional else ''} {kind}"
 
 
-def _roles(rule: Rule) -> str:
-    return "everybody" if set(rule.roles) == set(ROLES) else ", ".join(rule.roles)
-
-
 def _row(rule: Rule) -> str:
+    note = rule.role_note
     taken = "a document" if rule.document_bytes else "; ".join(_argument(each) for each in rule.arguments)
-    deputy = " (or a deputy)" if "CRM" in rule.roles and "CRS" not in rule.roles and rule.deputy else ""
-    return f"| `{rule.name}` | {_roles(rule)}{deputy} | {rule.text} | {taken} |"
+    return f"| `{rule.name}` | {note.roles} | {note.rule} | {taken} |"
 
 
 def page() -> str:

@@ -17,6 +17,23 @@ RuleFunction = Callable[[World, ParticipantEntry, Arguments], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleNote:
+    """Who may call a transaction, and the rule about it, as every page and interface says it.
+
+    `roles` are role names, with "(or a deputy)" where a manager's deputy may, or "everybody"; `who` says them in words.
+    """
+
+    roles: str
+    who: str
+    rule: str
+
+    @property
+    def text(self) -> str:
+        """All of it in one paragraph."""
+        return f"Roles: {self.roles}. Rule: {self.rule}. Takes {self.who}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One transaction.
 
@@ -53,6 +70,16 @@ class Rule:
     @property
     def who(self) -> str:
         return in_words(self.roles)
+
+    @property
+    def role_note(self) -> RoleNote:
+        """What documentation and interfaces say about who may do this."""
+        if set(self.roles) == set(ROLES):
+            return RoleNote(roles="everybody", who="any registered participant", rule=self.text)
+        if self.permits_deputy("CRS", ROLES["CRS"].msps[0]) and "CRS" not in self.roles:
+            roles = f"{', '.join(self.roles)} (or a deputy)"
+            return RoleNote(roles=roles, who=f"{self.who}, or a supervisor as a manager's deputy", rule=self.text)
+        return RoleNote(roles=", ".join(self.roles), who=self.who, rule=self.text)
 
 
 def refuse(reason: RefusedReason, detail: str, who: str = "") -> Refused:

@@ -34,3 +34,18 @@ def test_every_rule_is_said_in_words() -> None:
 
 def test_the_states_of_a_verification_are_those_that_examinations_end_in() -> None:
     assert set(STATES) == {each.name for each in State}
+
+
+def test_a_role_note_names_exactly_those_whom_the_rule_lets() -> None:
+    for name, rule in TABLE.items():
+        note = rule.role_note
+        for role, made in ROLES.items():
+            allowed = any(rule.permits(role, msp) for msp in made.msps)
+            named = note.roles == "everybody" or role in note.roles.removesuffix(" (or a deputy)").split(", ")
+            assert named == allowed, (name, role)
+            assert not allowed or note.roles == "everybody" or f"({role})" in note.who, (name, role)
+        deputies = rule.permits_deputy("CRS", ROLES["CRS"].msps[0]) and "CRS" not in rule.roles
+        assert note.roles.endswith(" (or a deputy)") == deputies == ("deputy" in note.who), name
+        assert note.rule == rule.text
+        assert all(part in note.text for part in (note.roles, note.rule, note.who))
+        assert f"| `{name}` | {note.roles} | {note.rule} |" in page(), "code and page say the same"
