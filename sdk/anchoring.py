@@ -17,7 +17,7 @@ from evidence.digests import sha256
 from evidence.errors import Malformed, Refused, VeriframeError
 from evidence.leaf_list import leaf_list
 from evidence.ledger_format import Receipt
-from evidence.registry import CameraEntry, judge_block, parse_camera_entry
+from evidence.registry import CameraEntry, judge_block, parse_camera_entry, parse_participant_entry
 from sdk.attempt import Attempt
 from sdk.index import LedgerEntry
 from sdk.sealed import BatchRow, Row, row_block
@@ -44,6 +44,9 @@ _NEXT_STEP = {
 Sendable = tuple[Row, SignedBlock]
 Registered = tuple[list[CameraEntry], set[str]]
 """A camera's entries, oldest first, and the ids of its revoked keys."""
+
+Place = tuple[str | None, str | None]
+"""A site and its control room."""
 
 
 class Registry(Protocol):
@@ -85,8 +88,14 @@ class Anchoring:
             # The ledger is away, or overtook us at every try: all that is not marked stays as it was.
             attempt.note("ledger", error)
 
-    def _sendable(self, rows: Sequence[Row], cameras: dict[str, Registered], attempt: Attempt) -> list[Sendable]:
-        """The rows that still are what was sealed and that the registry lets in; the others are marked and stay."""
+    def _sendable(
+        self, rows: Sequence[Row], cameras: dict[str, Registered], attempt: Attempt, place: Place | None = None
+    ) -> list[Sendable]:
+        """The rows that still are what was sealed and that the registry lets in; the others are marked and stay.
+
+        Args:
+            place: where a camera must stand; None: the contract is asked, block by block.
+        """
         passed = []
         for row in rows:
             try:
@@ -102,6 +111,8 @@ class Anchoring:
                     continue
                 if reason:
                     raise Refused(_WHY[reason], reason="denied", where=row.name, next_step=_step(reason, row))
+                if camera is not None and place is not None and (camera.site, camera.control_room) != place:
+                    raise _of_another_site(camera, place, row)
             except (Malformed, Refused) as error:
                 self._refuse([row], error, attempt)
             else:
@@ -174,13 +185,14 @@ class Anchoring:
         """
         chosen: list[Sendable] = []
         cameras: dict[str, Registered] = {}
+        place = self._place_of(recorder)
         after = 0
         while len(chosen) < MAX_SEALED_BATCH:
             rows = self._spool.unanchored(limit=MAX_SEALED_BATCH - len(chosen), after=after)
             if not rows:
                 break
             after = rows[-1].number
-            chosen += self._sendable(rows, cameras, attempt)
+            chosen += self._sendable(rows, cameras, attempt, place)
         if not chosen:
             return False
         number, previous = self._next_batch(site, recorder)
@@ -206,6 +218,12 @@ class Anchoring:
         history = sorted(entries(f"camera/{camera}/"), key=lambda entry: entry.key)
         revoked = {parse_revocation(entry.value).key for entry in entries(f"revocation/{camera}/")}
         return [parse_camera_entry(entry.value) for entry in history], revoked
+
+    def _place_of(self, recorder: str) -> Place | None:
+        """Where this recorder may anchor; None for one that the ledger does not know, and refuses as such."""
+        newest = max(self._ledger.reader.entries(f"participant/{recorder}/"), key=lambda each: each.key, default=None)
+        entry = None if newest is None else parse_participant_entry(newest.value)
+        return None if entry is None else (entry.site, entry.control_room)
 
     def _next_batch(self, site: str, recorder: str) -> tuple[int, bytes | None]:
         """Number of the next batch and digest of the one before, here or, should this spool be new, on the ledger."""
@@ -244,6 +262,17 @@ class Anchoring:
             self._spool.mark_refused([row.number for row in rows], str(error))
             for row in rows:
                 attempt.note(f"anchor {row.name}", error)
+
+
+def _of_another_site(camera: CameraEntry, place: Place, row: Row) -> Refused:
+    site, room = place
+    return Refused(
+        f"the camera stands at {camera.site} of {camera.control_room}, and this recorder anchors for {site} of {room}",
+        reason="denied",
+        where=row.name,
+        next_step=f"anchor as a recorder of {camera.site}; to register one: veriframe participant register NAME "
+        f"--role RECORDER --site {camera.site} --control-room {camera.control_room}",
+    )
 
 
 def _step(reason: str, row: Row) -> str:

@@ -346,6 +346,37 @@ def test_a_batch_that_never_came_to_the_ledger_does_not_keep_the_name_of_its_lea
     assert leaves.belongs_to(parse_batch(anchored.value))
 
 
+@pytest.mark.parametrize("sealed", [None, ("site-1", "recorder")])
+def test_a_block_of_another_site_is_turned_down_and_the_others_go_through(site: Any, sealed: Any) -> None:
+    from evidence.canonical import canonical
+    from evidence.digests import to_base64
+    from sdk.acting import act_as
+    from sdk.keys import create_key
+    from tests.unit.sdk.miniature import Recorder
+
+    key = create_key(site.home.device_key("gate-9"))
+    described = dict.fromkeys(("make", "model", "serial", "firmware", "hardware_address", "location"), "x")
+    entry = {
+        **described, "camera": "gate-9", "site": "site-9", "ip": "10.0.4.9", "control_room": "cr-1",
+        "device_key": to_base64(key.public_key.spki), "key_custody": "file", "specification": "x",
+    }  # fmt: skip
+    operator = act_as(site.home, "operator", now=site.clock)
+    operator.submit("propose_camera", canonical(entry))
+    operator.close()
+    site.as_manager("approve_camera", camera="gate-9")
+    foreign = Recorder(camera="gate-9", signer=key).record(site.spool, 2)
+    site.recorder.record(site.spool, 3)
+    done = site.shipper(sealed=sealed).drain()
+    assert (done.anchored, done.waiting) == (3, {"gate-9": (0, 2)})
+    told = {trouble.reason for trouble in done.troubles}
+    assert told
+    assert all("site-9 of cr-1" in each and "site-1" in each for each in told)
+    assert site.spool.row("gate-9", foreign.chain, 0).anchored_at_us is None
+    if sealed is not None:
+        (batch,) = site.ledger.reader.entries("root/")
+        assert parse_batch(batch.value).count == 3, "nothing of it is under the root"
+
+
 def test_the_object_a_record_names_is_in_the_store_under_that_name(site: Any) -> None:
     state = site.spool.open_import("gate-1", start_us=0, sha256=sha256(b"f"))
     sealed = site.recorder.seal(state, site.spool)
