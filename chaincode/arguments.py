@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from evidence.canonical import Fields, canonical, integers, parse_canonical
+from evidence.canonical import Fields, canonical, parse_canonical
 from evidence.digests import is_ident, parse_digest
 from evidence.errors import Malformed
 from evidence.keys import MAX_SPKI_BYTES, parse_public_key
+from evidence.proof_ranges import KeyRange, parse_ranges
 
 T = TypeVar("T")
 
@@ -22,7 +23,6 @@ MAX_ARGUMENT_BYTES = 64 << 10
 MAX_TEXT_BYTES = 1024
 MAX_IDS = 64
 MAX_DIGESTS = 500
-MAX_SPANS = 16
 # DER SubjectPublicKeyInfo of every X25519 key, before its 32 bytes (RFC 8410 4).
 _X25519_SPKI = bytes.fromhex("302a300506032b656e032100")
 
@@ -59,12 +59,6 @@ def _encryption_key(fields: Fields, name: str) -> bytes:
     return spki
 
 
-def _spans(fields: Fields, name: str) -> tuple[tuple[int, ...], ...]:
-    return tuple(
-        integers(each, f"entry of {name!r}", 3, 0, 9_999_999_999) for each in fields.list(name, limit=MAX_SPANS)
-    )
-
-
 # Kind of an argument -> what reads it. The words stand in the reference and in `describe`.
 KINDS: Mapping[str, Callable[[Fields, str], object]] = {
     "id": Fields.ident,
@@ -80,7 +74,7 @@ KINDS: Mapping[str, Callable[[Fields, str], object]] = {
         fields, name, MAX_DIGESTS, lambda each: parse_digest(each, "an entry").hex()
     ),
     "encryption key": _encryption_key,
-    "list of [chain, first, last]": _spans,
+    "list of [start, end]": lambda fields, name: parse_ranges(fields.raw(name)),
 }
 
 
@@ -138,7 +132,7 @@ class Arguments:
     def names(self, name: str) -> tuple[str, ...]:
         return self._typed(name, tuple)
 
-    def spans(self, name: str) -> tuple[tuple[int, int, int], ...]:
+    def ranges(self, name: str) -> tuple[KeyRange, ...]:
         return self._typed(name, tuple)
 
     def maybe_hex(self, name: str) -> str | None:

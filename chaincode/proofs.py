@@ -1,51 +1,49 @@
-"""The read that organisations sign: "these slots, and only these".
+"""The read that organisations sign: "under these keys stands this, and only this".
 
 On Fabric its answer is endorsed by several organisations and not submitted; what they sign is the set of keys read. So
-the answer holds every key that was read, in whole ranges: the slots asked for, and the camera's chains.
+every range that was asked for is read to its end, and the answer holds every key in it.
 """
 
 from __future__ import annotations
 
 from chaincode.arguments import Arguments
-from chaincode.queries import slot_number, value_of, visible_camera
-from chaincode.world import World, prefix_range
-from evidence.blocks import slot_key
+from chaincode.queries import value_of, visible_camera, visible_recorder
+from chaincode.world import World
 from evidence.errors import Malformed
-from evidence.records import MAX_SLOT_NUMBER
+from evidence.proof_ranges import MAX_ENTRIES, PROOF_PREFIXES, Owner, owner_of
 from evidence.registry import ParticipantEntry
 
-MAX_SLOTS = 1000
+# Several organisations answer with it and a client takes them all in one message of at most 100 MiB.
+MAX_ANSWER_BYTES = 4 << 20
+_LESS = "ask for fewer or narrower ranges, and for the rest in a further read"
 
 
 def read_proof(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    """Slots `first` to `last` of a chain, and of `others` those beside the interval; at most 1,000 slots a page.
+    """Every entry of each range, in the order asked. Raises Refused, and Malformed where the answer would be too large.
 
-    `next` is the sequence with which to ask again, null where the range is exhausted.
+    Whose keys may be seen is asked before any range is read.
     """
-    camera = visible_camera(world, actor, arguments.text("camera"), blocks=True)
-    chain, first, last = (slot_number(arguments, name) for name in ("chain", "first", "last"))
-    others = arguments.spans("others") if arguments.has("others") else ()
-    if any(low > high for _, low, high in ((chain, first, last), *others)):
-        raise Malformed("'last' lies before 'first'")
-    if sum(high - low + 1 for _, low, high in others) > MAX_SLOTS:
-        raise Malformed(f"'others' asks for more than {MAX_SLOTS} slots")
-    end = min(last, first + MAX_SLOTS - 1)
-    return {
-        "camera": camera.id,
-        "chains": _range(world, *prefix_range(f"chain/{camera.id}/")),
-        "slots": _slots(world, camera.id, chain, first, end),
-        "others": [_slots(world, camera.id, *each) for each in others],
-        "next": end + 1 if end < last else None,
-    }
+    ranges = arguments.ranges("ranges")
+    for owner in dict.fromkeys(owner_of(each) for each in ranges):
+        _check_shown(world, actor, owner)
+    answered: list[object] = []
+    left, left_bytes = MAX_ENTRIES, MAX_ANSWER_BYTES
+    for asked in ranges:
+        entries = []
+        for key, value in world.scan(asked.start, asked.end):
+            left, left_bytes = left - 1, left_bytes - len(value)
+            if left < 0:
+                raise Malformed(f"the ranges hold more than {MAX_ENTRIES} entries", next_step=_LESS)
+            if left_bytes < 0:
+                raise Malformed(f"what the ranges hold is larger than {MAX_ANSWER_BYTES} bytes", next_step=_LESS)
+            entries.append({"key": key, "value": value_of((key, value))})
+        answered.append({"start": asked.start, "end": asked.end, "entries": entries})
+    return {"ranges": answered}
 
 
-def _slots(world: World, camera: str, chain: int, first: int, last: int) -> object:
-    end = prefix_range(f"block/{camera}/{chain:010d}/")[1]
-    if last < MAX_SLOT_NUMBER:
-        end = slot_key(camera, chain, last + 1)
-    return _range(world, slot_key(camera, chain, first), end)
-
-
-def _range(world: World, start: str, end: str) -> object:
-    entries = [{"key": key, "value": value_of((key, value))} for key, value in world.scan(start, end)]
-    return {"start": start, "end": end, "entries": entries}
+def _check_shown(world: World, actor: ParticipantEntry, owner: Owner) -> None:
+    names = PROOF_PREFIXES[owner.kind]
+    if names == ("camera",):
+        visible_camera(world, actor, owner.subject[0], blocks=True)
+    elif names == ("site", "recorder"):
+        visible_recorder(world, actor, owner.subject[1])

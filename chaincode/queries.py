@@ -107,13 +107,15 @@ def find_chains(world: World, actor: ParticipantEntry, arguments: Arguments) -> 
 
 
 def get_batch(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    site, recorder = visible_recorder(world, actor, arguments)
+    site, recorder = arguments.text("site"), arguments.text("recorder")
+    visible_recorder(world, actor, recorder)
     number = slot_number(arguments, "batch")
     return _json(found(world.get(batch_key(site, recorder, number)), f"batch {number} of {recorder}"), 1 << 20)
 
 
 def find_batches(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    site, recorder = visible_recorder(world, actor, arguments)
+    site, recorder = arguments.text("site"), arguments.text("recorder")
+    visible_recorder(world, actor, recorder)
     return page(world, prefix_range(f"root/{site}/{recorder}/"), arguments, value_of)
 
 
@@ -139,9 +141,8 @@ def visible_camera(world: World, actor: ParticipantEntry, subject: str, *, block
     return camera
 
 
-def visible_recorder(world: World, actor: ParticipantEntry, arguments: Arguments) -> tuple[str, str]:
-    """Site and recorder as asked, where the recorder's batches are shown to `actor`. Raises Refused."""
-    site, recorder = arguments.text("site"), arguments.text("recorder")
+def visible_recorder(world: World, actor: ParticipantEntry, recorder: str) -> None:
+    """Raises Refused where there is no such recorder, or its batches are not shown to `actor`."""
     entry = found(entries.participant(world, recorder), f"recorder {recorder}")
     if actor.role != "AUDITOR" and (actor.control_room is None or actor.control_room != entry.control_room):
         raise refuse(
@@ -149,7 +150,6 @@ def visible_recorder(world: World, actor: ParticipantEntry, arguments: Arguments
             "sealed batches are shown to the recorder's control room and to auditors",
             f"an operator of {entry.control_room} or an auditor can do this",
         )
-    return site, recorder
 
 
 def newest_of_each(rows: Iterator[Row]) -> Iterator[tuple[str, Row | None]]:

@@ -192,7 +192,8 @@ def history_lock(world: World, actor: ParticipantEntry, arguments: Arguments) ->
 
 
 def find_attestations(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    site, recorder = visible_recorder(world, actor, arguments)
+    site, recorder = arguments.text("site"), arguments.text("recorder")
+    visible_recorder(world, actor, recorder)
     batch = f"{slot_number(arguments, 'batch'):010d}/" if arguments.has("batch") else ""
     return page(world, prefix_range(f"attested/{site}/{recorder}/{batch}"), arguments, value_of)
 

@@ -57,10 +57,9 @@ QUESTIONS = (
         proofs.read_proof,
         _SEES_BLOCKS,
         "what was anchored for a camera is shown to its control room, its owner, auditors, and police who are granted "
-        "or have requested it",
-        CAMERA,
-        *(Argument(name=name, kind="number") for name in ("chain", "first", "last")),
-        Argument(name="others", kind="list of [chain, first, last]", optional=True),
+        "or have requested it; sealed batches to the recorder's control room and auditors; participants, policies, "
+        "delegations and the founding to all of these",
+        Argument(name="ranges", kind="list of [start, end]"),
     ),
     _of_camera(questions.find_changes, "changes"),
     _of_camera(questions.find_recommendations, "recommendations"),

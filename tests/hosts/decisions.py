@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evidence.batches import make_batch
-from evidence.blocks import SignedBlock, sign_block, slot_key
+from evidence.blocks import SignedBlock, chain_key, sign_block, slot_key
 from evidence.canonical import parse_canonical
 from evidence.digests import to_base64
 from evidence.keys import PrivateKeySigner
@@ -219,9 +219,13 @@ def access_is_granted_and_revoked(stage: Stage) -> None:
     stage.does("manager", "grant_access", **grant, **term)
     assert ask() == "granted"
     assert stage.asks("officer", "find_cameras")["items"][0]["id"] == "gate-1"
-    proof = stage.asks("officer", "read_proof", camera="gate-1", chain=CHAIN, first=0, last=2000)
-    assert [each["key"] for each in proof["slots"]["entries"]] == [slot_key("gate-1", CHAIN, 0)]
-    assert (len(proof["chains"]["entries"]), proof["next"]) == (1, 1000)
+    slots, chains = ["block/gate-1/", "block/gate-10"], ["chain/gate-1/", "chain/gate-10"]
+    shown = stage.asks("officer", "read_proof", ranges=[slots, chains])["ranges"]
+    assert [(each["start"], [entry["key"] for entry in each["entries"]]) for each in shown] == [
+        (slots[0], [slot_key("gate-1", CHAIN, 0)]),
+        (chains[0], [chain_key("gate-1", CHAIN)]),
+    ]
+    assert shown[0]["entries"][0]["value"]["block"]["sequence"] == 0
     stage.does("manager-2", "revoke_access", **grant)
     stage.refuses("conflict", "manager", "revoke_access", **grant)
     assert ask() == "denied"

@@ -244,7 +244,9 @@ def arguments(function: str) -> bytes:
         "history_policy": members(control_room="cr-1"),
         "get_block": members(**slot, sequence=0),
         "find_blocks": members(**slot),
-        "read_proof": members(**slot, first=0, last=9),
+        "read_proof": members(
+            ranges=[["block/active-1/", "block/active-10"], ["participant/", "participant0"], ["genesis", "genesis0"]]
+        ),
         "get_batch": members(**batches, batch=0),
         "find_batches": members(**batches),
         "find_attestations": members(**batches),
