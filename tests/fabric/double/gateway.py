@@ -18,7 +18,7 @@ from evidence.digests import sha256
 from sdk.fabric_proposal import creator_of
 from sdk.identities import Identity
 from tests.fabric.double.ledger import DoubleLedger, signed_by
-from tests.fabric.double.peer import SHIM, DoublePeer
+from tests.fabric.double.peer import SHIM, DoublePeer, Simulation
 
 WINDOW_S = 15 * 60
 BROKEN = 0  # status of a response that no contract gave
@@ -211,15 +211,7 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
             text = f"error in simulation: transaction returned with failure: {said}"
             return proposal_response_pb2.Response(status=BROKEN, message=text), b""
         response = proposal_response_pb2.Response.FromString(answer.payload)
-        action = proposal_pb2.ChaincodeAction(
-            results=simulation.results(self._chaincode),
-            response=response,
-            chaincode_id=chaincode_pb2.ChaincodeID(name=self._chaincode),
-        )
-        if answer.HasField("chaincode_event"):
-            answer.chaincode_event.chaincode_id = self._chaincode
-            action.events = answer.chaincode_event.SerializeToString()
-        return response, bytes(action.SerializeToString())
+        return response, action_of(answer, simulation, self._chaincode, request.transaction_id)
 
     def _assemble(self, proposal_bytes: bytes, action: bytes, msps: list[str]) -> Any:
         proposal = proposal_pb2.Proposal.FromString(proposal_bytes)
@@ -250,6 +242,20 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         else:
             data = self._ledger.blocks[int(arguments[2])]
         return proposal_response_pb2.Response(status=200, payload=data)
+
+
+def action_of(answer: Any, simulation: Simulation, chaincode: str, tx_id: str) -> bytes:
+    """The ChaincodeAction that a peer endorses for a COMPLETED answer: response, read-write set, event."""
+    action = proposal_pb2.ChaincodeAction(
+        results=simulation.results(chaincode),
+        response=proposal_response_pb2.Response.FromString(answer.payload),
+        chaincode_id=chaincode_pb2.ChaincodeID(name=chaincode),
+    )
+    if answer.HasField("chaincode_event"):
+        # Whatever the chaincode says who and where it is: the peer knows.
+        answer.chaincode_event.chaincode_id, answer.chaincode_event.tx_id = chaincode, tx_id
+        action.events = answer.chaincode_event.SerializeToString()
+    return bytes(action.SerializeToString())
 
 
 def _fail(fault: Fault, context: Any) -> None:

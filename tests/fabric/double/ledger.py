@@ -89,7 +89,10 @@ class DoubleLedger:
                 codes.append(code)
                 if code == CODES.VALID:
                     for write in writes:
-                        self._state[write.key] = (bytes(write.value), (number, index))
+                        if write.is_delete:
+                            self._state.pop(write.key, None)
+                        else:
+                            self._state[write.key] = (bytes(write.value), (number, index))
                 self.commits.append(Committed(tx_id=tx_id, code=code, block=number, event=event))
             self._append(batch, codes)
             self.changed.notify_all()
@@ -139,8 +142,9 @@ class DoubleLedger:
             if (known[1] if known else None) != seen:
                 return int(CODES.MVCC_READ_CONFLICT)
         for span in reads.range_queries_info:
-            now = [(key, version) for key, _, version in self.scan(span.start_key, span.end_key)]
-            then = [(r.key, (r.version.block_num, r.version.tx_num)) for r in span.raw_reads.kv_reads]
-            if (now if span.itr_exhausted else now[: len(then)]) != then:
+            # A read that was left early ends with the last key it saw, and that one is part of it.
+            end = span.end_key if span.itr_exhausted else span.end_key + "\0"
+            now = [(key, version) for key, _, version in self.scan(span.start_key, end)]
+            if now != [(r.key, (r.version.block_num, r.version.tx_num)) for r in span.raw_reads.kv_reads]:
                 return int(CODES.PHANTOM_READ_CONFLICT)
         return int(CODES.VALID)

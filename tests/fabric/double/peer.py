@@ -24,6 +24,21 @@ ANSWERED_S = 20.0
 
 
 @dataclass(slots=True, eq=False)
+class RangeRead:
+    """A range read while it goes on: its entry in the read set, what it finds, and how much was handed out.
+
+    Args:
+        cut: the peer's limit ends it before the range does.
+    """
+
+    info: Any
+    end: str
+    found: list[tuple[str, bytes, Version]]
+    cut: bool
+    served: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Simulation:
     """One transaction while the chaincode works on it."""
 
@@ -31,8 +46,8 @@ class Simulation:
     outstanding: bool = False
     reads: dict[str, Version | None] = field(default_factory=dict)
     ranges: list[Any] = field(default_factory=list)
-    writes: dict[str, bytes] = field(default_factory=dict)
-    iterators: dict[str, tuple[Any, list[tuple[str, bytes, Version]]]] = field(default_factory=dict)
+    writes: dict[str, bytes | None] = field(default_factory=dict)  # None: deleted
+    iterators: dict[str, RangeRead] = field(default_factory=dict)
 
     def results(self, namespace: str) -> bytes:
         """The read-write set, serialized."""
@@ -41,7 +56,8 @@ class Simulation:
             found.reads.append(kv_rwset_pb2.KVRead(key=key, version=_version(self.reads[key])))
         found.range_queries_info.extend(self.ranges)
         for key in sorted(self.writes):
-            found.writes.append(kv_rwset_pb2.KVWrite(key=key, value=self.writes[key]))
+            value = self.writes[key]
+            found.writes.append(kv_rwset_pb2.KVWrite(key=key, value=value, is_delete=value is None))
         space = rwset_pb2.NsReadWriteSet(namespace=namespace, rwset=found.SerializeToString())
         return bytes(rwset_pb2.TxReadWriteSet(ns_rwset=[space]).SerializeToString())
 
@@ -52,6 +68,7 @@ class DoublePeer:
     Args:
         ready: payload of READY; empty as an older peer sends it.
         limit: after so many results a range read ends without a word.
+        chaincode: name of its definition, which results of range reads carry.
         before_answer: called with each request before it is answered; may wait.
     """
 
@@ -61,6 +78,7 @@ class DoublePeer:
         ledger: DoubleLedger,
         *,
         package_id: str = "veriframe_1:00",
+        chaincode: str = "veriframe",
         ready: bytes = b"",
         limit: int = 100_000,
         options: tuple[tuple[str, int], ...] = (),
@@ -74,6 +92,7 @@ class DoublePeer:
         self.ended = threading.Event()
         self._ledger = ledger
         self._package_id = package_id
+        self._chaincode = chaincode
         self._ready = ready
         self._limit = limit
         self._before_answer = before_answer
@@ -177,19 +196,25 @@ class DoublePeer:
             put = chaincode_shim_pb2.PutState.FromString(message.payload)
             simulation.writes[put.key] = bytes(put.value)
             return b""
+        if message.type == SHIM.DEL_STATE:
+            simulation.writes[chaincode_shim_pb2.DelState.FromString(message.payload).key] = None
+            return b""
         if message.type == SHIM.WRITE_BATCH_STATE and self._ready:
             records = chaincode_shim_pb2.WriteBatchState.FromString(message.payload).rec
             self.batches.append(len(records))
             for record in records:
-                simulation.writes[record.key] = bytes(record.value)
+                deleted = record.type == chaincode_shim_pb2.WriteRecord.DEL_STATE
+                simulation.writes[record.key] = None if deleted else bytes(record.value)
             return b""
         if message.type == SHIM.GET_STATE_BY_RANGE:
             span = chaincode_shim_pb2.GetStateByRange.FromString(message.payload)
-            found = self._ledger.scan(span.startKey, span.endKey)[: self._limit]
-            info = kv_rwset_pb2.RangeQueryInfo(start_key=span.startKey, end_key=span.endKey)
+            found = self._ledger.scan(span.startKey, span.endKey)
+            info = kv_rwset_pb2.RangeQueryInfo(start_key=span.startKey)
             simulation.ranges.append(info)
             name = str(next(self._ids))
-            simulation.iterators[name] = (info, found)
+            simulation.iterators[name] = RangeRead(
+                info=info, end=span.endKey, found=found[: self._limit], cut=len(found) >= self._limit
+            )
             return self._batch(name, simulation)
         if message.type == SHIM.QUERY_STATE_NEXT:
             return self._batch(chaincode_shim_pb2.QueryStateNext.FromString(message.payload).id, simulation)
@@ -202,18 +227,23 @@ class DoublePeer:
     def _batch(self, name: str, simulation: Simulation) -> bytes | None:
         if name not in simulation.iterators:
             return None
-        info, rest = simulation.iterators[name]
-        now, later = rest[:BATCH], rest[BATCH:]
-        for key, _, version in now:
+        reading = simulation.iterators[name]
+        info, before = reading.info, len(reading.info.raw_reads.kv_reads)
+        now = reading.found[reading.served : reading.served + BATCH]
+        reading.served += len(now)
+        more = reading.served < len(reading.found)
+        # To know whether there is more a peer reads one entry ahead, and that one stands in the read set too. Above 50
+        # entries it would keep a Merkle summary in place of them; this one does not.
+        for key, _, version in reading.found[before : reading.served + 1]:
             info.raw_reads.kv_reads.append(kv_rwset_pb2.KVRead(key=key, version=_version(version)))
-        if later:
-            simulation.iterators[name] = (info, later)
-        else:
-            info.itr_exhausted = True
+            info.end_key = key
+        if not more:
             del simulation.iterators[name]
-        response = chaincode_shim_pb2.QueryResponse(id=name, has_more=bool(later))
+            if not reading.cut:
+                info.end_key, info.itr_exhausted = reading.end, True
+        response = chaincode_shim_pb2.QueryResponse(id=name, has_more=more)
         for key, value, _ in now:
-            packed = kv_query_result_pb2.KV(namespace="veriframe", key=key, value=value).SerializeToString()
+            packed = kv_query_result_pb2.KV(namespace=self._chaincode, key=key, value=value).SerializeToString()
             response.results.append(chaincode_shim_pb2.QueryResultBytes(resultBytes=packed))
         return bytes(response.SerializeToString())
 
