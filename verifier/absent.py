@@ -8,8 +8,8 @@ from evidence.blocks import Block
 from evidence.records import GapRecord
 from evidence.registry import ACTIVE
 from verifier import sentences
+from verifier.anchor import NOT_TRUSTED, Judgement, Standing, broken
 from verifier.asked import Asked
-from verifier.check_anchor import NOT_TRUSTED, Judgement, Standing, broken
 from verifier.court import Court
 from verifier.model import Finding, Span, State
 from verifier.script import Script

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evidence.blocks import slot_key
-from evidence.ledger_format import LedgerBlock, Receipt
+from evidence.ledger_format import LedgerBlock
+from verifier.anchor import Shown
 
 SlotName = tuple[str, int, int]
 """Camera, chain, sequence."""
@@ -31,7 +32,7 @@ class Bundle:
     """
 
     genesis: bytes
-    state: Mapping[str, Receipt] = field(default_factory=dict)
+    state: Mapping[str, Shown] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
     proofs: Mapping[SlotName, bytes] = field(default_factory=dict)
     lacking: Mapping[SlotName, str] = field(default_factory=dict)

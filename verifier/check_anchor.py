@@ -7,12 +7,10 @@ it); structure that holds, under keys the examiner did not name, is UNTRUSTED. N
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import IntEnum
 
 from chaincode.table import TABLE
 from evidence import merkle
-from evidence.certificates import Caller, Certificate, caller_of, parse_certificate
+from evidence.certificates import Certificate, caller_of, parse_certificate
 from evidence.checkpoint import Checkpoint, parse_checkpoint
 from evidence.digests import sha256
 from evidence.errors import Malformed
@@ -20,61 +18,8 @@ from evidence.genesis import Genesis
 from evidence.ledger_format import VALID, LedgerBlock, Receipt, parse_transaction, write_set
 from evidence.registry import Position
 from evidence.trust import EmbeddedTrust, Trust
+from verifier.anchor import AFTER_ALL, NOT_TRUSTED, SOUND, Anchor, Judgement, Shown, Standing, broken, untrusted
 from verifier.sentences import short_ledger
-
-
-class Standing(IntEnum):
-    """What proof is worth, worst last."""
-
-    SOUND = 0
-    PENDING = 1
-    UNTRUSTED = 2
-    BROKEN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """A standing with its reason: a code, and a clause that continues `Proof exists, but …` or `because …`."""
-
-    standing: Standing
-    code: str = ""
-    text: str = ""
-
-
-NOWHERE = Position(0, 0)
-SOUND = Judgement(standing=Standing.SOUND)
-NOT_TRUSTED = "is not among what the examiner was told to trust"
-
-
-def untrusted(code: str, text: str) -> Judgement:
-    return Judgement(standing=Standing.UNTRUSTED, code=code, text=text)
-
-
-def broken(code: str, text: str) -> Judgement:
-    return Judgement(standing=Standing.BROKEN, code=code, text=text)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
-    """What a receipt shows.
-
-    Attributes:
-        anchored_by_us: upper bound of the moment of anchoring; None where nobody whom the examiner trusts states one.
-        source: `operator`, `witness` or `none`: whose word `anchored_by_us` is.
-        keeper: nothing but the word of the ledger's one operator excludes a rewritten past.
-        caller: None where the transaction could not be read.
-    """
-
-    judgement: Judgement
-    position: Position = NOWHERE
-    transaction: str = ""
-    function: str = ""
-    caller: Caller | None = None
-    time_us: int = 0
-    block_time_us: int = 0
-    anchored_by_us: int | None = None
-    source: str = "none"
-    keeper: bool = True
 
 
 class ReceiptJudge:
@@ -105,8 +50,14 @@ class ReceiptJudge:
         self._notes: dict[bytes, Checkpoint | None] = {}
         self._endorsed: dict[bytes, bool] = {}
 
-    def anchor(self, receipt: Receipt) -> Anchor:
+    def whole_until(self, start: str, end: str) -> Position:
+        """Whoever reads the ledger's file holds its state against its log, and then knows all of it."""
+        return AFTER_ALL
+
+    def anchor(self, receipt: Shown) -> Anchor:
         """What `receipt` shows; never raises."""
+        if not isinstance(receipt, Receipt):
+            return Anchor(judgement=broken("receipt_malformed", "what is shown is no receipt of an embedded ledger"))
         known = self._judged.get(id(receipt))
         if known is None:
             known = self._judged[id(receipt)] = (receipt, self._judge(receipt))

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from evidence.policy import sample_shortfall
 from evidence.records import SegmentRecord
+from verifier.anchor import AFTER_ALL
 from verifier.check_proof import Judged
-from verifier.check_registry import AFTER_ALL, RegistryJudge
+from verifier.check_registry import RegistryJudge
 from verifier.model import Finding
 
 

@@ -12,11 +12,11 @@ from evidence.batches import parse_batch
 from evidence.blocks import Block, SignedBlock, parse_signed_block, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
-from evidence.ledger_format import Receipt
 from evidence.proof_file import ProofFile, mismatch, parse_proof_file
+from verifier.anchor import SOUND, Anchor, AnchorJudge, Judgement, Shown, Standing, broken
 from verifier.bundle import Bundle, SlotName
-from verifier.check_anchor import SOUND, Anchor, Judgement, ReceiptJudge, Standing, broken
-from verifier.check_registry import RegistryJudge, worst
+from verifier.check_registry import RegistryJudge
+from verifier.shown_registry import worst
 
 # The same slot is read when it is judged and when the ledger's blocks are listed.
 read_signed_block = lru_cache(maxsize=8192)(parse_signed_block)
@@ -55,7 +55,7 @@ class Judged:
 class ProofJudge:
     """Judges the proofs of one bundle, slot by slot."""
 
-    def __init__(self, bundle: Bundle, receipts: ReceiptJudge, registry: RegistryJudge) -> None:
+    def __init__(self, bundle: Bundle, receipts: AnchorJudge, registry: RegistryJudge) -> None:
         self._bundle = bundle
         self._receipts = receipts
         self._registry = registry
@@ -124,7 +124,7 @@ class ProofJudge:
                 return key
         return self._bundle.sealed.get(slot)
 
-    def _sealed_before(self, batch: str | None, receipt: Receipt) -> bool:
+    def _sealed_before(self, batch: str | None, receipt: Shown) -> bool:
         """Whether a sealed batch took the slot before the open anchor did, where the contract could not see it."""
         sealed = None if batch is None else self._bundle.state.get(batch)
         if sealed is None:

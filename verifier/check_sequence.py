@@ -12,8 +12,8 @@ from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
 from evidence.records import GapRecord, Record
 from evidence.registry import Position
+from verifier.anchor import AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
-from verifier.check_anchor import ReceiptJudge, Standing
 from verifier.check_proof import Judged, read_signed_block
 from verifier.check_registry import RegistryJudge
 from verifier.model import Finding, Span
@@ -57,7 +57,7 @@ def check_links(own: Iterable[Judged]) -> list[Finding]:
 
 
 def check_chains(
-    own: Sequence[Judged], bundle: Bundle, receipts: ReceiptJudge, *, camera: str, interval_us: Span
+    own: Sequence[Judged], bundle: Bundle, receipts: AnchorJudge, *, camera: str, interval_us: Span
 ) -> list[Finding]:
     """Whether another chain of the camera covers the same time, and whether the interval spans several chains."""
     chains = {judged.slot[1] for judged in own}
@@ -91,7 +91,7 @@ def check_chains(
     return findings
 
 
-def _other_chains(bundle: Bundle, receipts: ReceiptJudge, camera: str, chains: set[int]) -> dict[int, list[Block]]:
+def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int]) -> dict[int, list[Block]]:
     """Blocks of the camera's other chains that stand on the ledger under receipts that hold together."""
     found: dict[int, list[Block]] = defaultdict(list)
     prefix = f"block/{camera}/"
@@ -124,7 +124,7 @@ def _unshown(bundle: Bundle, camera: str, chains: set[int]) -> list[int]:
 
 
 def check_sealed(
-    own: Sequence[Judged], bundle: Bundle, receipts: ReceiptJudge, registry: RegistryJudge, *, site: str
+    own: Sequence[Judged], bundle: Bundle, receipts: AnchorJudge, registry: RegistryJudge, *, site: str
 ) -> list[Finding]:
     """Whether sealed batches leave room for a second version of a record, however the record itself is anchored.
 
@@ -161,7 +161,7 @@ def check_sealed(
 
 
 def _begin(
-    anchored: Sequence[Judged], batches: Sequence[AnchoredBatch], bundle: Bundle, receipts: ReceiptJudge
+    anchored: Sequence[Judged], batches: Sequence[AnchoredBatch], bundle: Bundle, receipts: AnchorJudge
 ) -> tuple[Position, bool]:
     """Where another version of the records could first stand, and whether that is shown for all their chains.
 
@@ -186,7 +186,7 @@ def _begin(
     return min(found), complete
 
 
-def _batches(bundle: Bundle, receipts: ReceiptJudge, site: str) -> list[AnchoredBatch]:
+def _batches(bundle: Bundle, receipts: AnchorJudge, site: str) -> list[AnchoredBatch]:
     found = []
     for key, receipt in bundle.state.items():
         if key.startswith(f"root/{site}/") and key in receipt.writes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from verifier.check_anchor import Anchor
+from verifier.anchor import Anchor
 from verifier.check_proof import Judged
 from verifier.check_sequence import record_of
 from verifier.model import Finding

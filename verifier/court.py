@@ -17,11 +17,14 @@ from evidence.leaves import USER_SIDE
 from evidence.records import GapRecord
 from evidence.registry import CameraEntry, Position
 from evidence.trust import EmbeddedTrust, Trust
+from verifier.anchor import AFTER_ALL, Standing
 from verifier.bundle import Bundle, SlotName
-from verifier.check_anchor import ReceiptJudge, Standing
+from verifier.check_anchor import ReceiptJudge
+from verifier.check_decisions import WrittenDecisions
 from verifier.check_proof import Judged, ProofJudge, read_signed_block
-from verifier.check_registry import AFTER_ALL, RegistryJudge
+from verifier.check_registry import RegistryJudge
 from verifier.recorded import Recorded, RecordedSegment, RecordedSide
+from verifier.shown_registry import ShownRegistry
 
 NO_TRUST = Trust(ledgers=())
 
@@ -49,7 +52,9 @@ class Court:
         named = self.trust.ledger(self.genesis.ledger_id)
         self.ledger = named if isinstance(named, EmbeddedTrust) else None
         self.receipts = ReceiptJudge(self.genesis, self.ledger, self.trust, bundle.headers)
-        self.registry = RegistryJudge(bundle, self.genesis, self.receipts)
+        shown = ShownRegistry(bundle, self.receipts)
+        decided = WrittenDecisions(shown, self.genesis)
+        self.registry = RegistryJudge(bundle, self.genesis, self.receipts, shown, decided)
         proofs = ProofJudge(bundle, self.receipts, self.registry)
         self.judged: Mapping[SlotName, Judged] = {slot: proofs.judge(slot) for slot in bundle.proofs}
 

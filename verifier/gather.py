@@ -25,7 +25,7 @@ from media.footage import Footage
 from verifier.asked import Asked
 from verifier.bundle import Bundle, SlotName
 from verifier.check_proof import read_signed_block
-from verifier.check_registry import REGISTRY_KINDS
+from verifier.shown_registry import REGISTRY_KINDS
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and out of how much."""

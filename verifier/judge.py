@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from evidence.ledger_format import Receipt
 from evidence.version import VERSION as SOFTWARE
 from media.footage import Footage
 from verifier import absent, sentences, ways_out
+from verifier.anchor import Judgement, Standing
 from verifier.asked import Asked, unmet
-from verifier.check_anchor import Judgement, Standing
 from verifier.check_policy import check_policy
 from verifier.check_proof import Judged
 from verifier.check_sequence import check_chains, check_links, check_sealed, record_of
@@ -244,10 +245,8 @@ class _Trial:
 
     def _headers(self) -> dict[int, bytes]:
         found = {height: block.digest for height, block in self.court.bundle.headers.items()}
-        found |= {
-            receipt.block.height: receipt.block.digest
-            for receipt in {id(each): each for each in self.court.bundle.state.values()}.values()
-        }
+        shown = {id(each): each for each in self.court.bundle.state.values()}.values()
+        found |= {each.block.height: each.block.digest for each in shown if isinstance(each, Receipt)}
         return found
 
     def _beside(self, in_use: Sequence[Judged], reach: int) -> Iterable[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from media.footage import Footage
-from verifier.check_anchor import Standing
+from verifier.anchor import Standing
 from verifier.check_proof import Judged
 from verifier.model import WITHIN_FILE, Axis, Finding, Op, Operation, State, worst_within_file
 from verifier.verdict import AxisResult, Result

@@ -5,7 +5,8 @@ from __future__ import annotations
 from evidence.ledger_format import Receipt
 from evidence.trust import Trust
 from tests.unit.verifier.small_site import Site
-from verifier.check_anchor import ReceiptJudge, Standing
+from verifier.anchor import Standing
+from verifier.check_anchor import ReceiptJudge
 
 
 def judge(site: Site, trust: Trust | None = None) -> ReceiptJudge:

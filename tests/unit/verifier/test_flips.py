@@ -17,9 +17,9 @@ from evidence.record_parser import parse_record
 from evidence.trust import Trust, parse_trust
 from media.footage import Footage
 from tests.unit.verifier.small_site import Site
+from verifier.anchor import Standing
 from verifier.asked import Asked
 from verifier.bundle import Bundle
-from verifier.check_anchor import Standing
 from verifier.check_proof import ProofJudge
 from verifier.court import Court
 from verifier.judge import judge

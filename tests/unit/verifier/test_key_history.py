@@ -17,7 +17,7 @@ from evidence.errors import Refused
 from evidence.keys import PrivateKeySigner
 from sdk.keys import generate_key
 from tests.unit.verifier.small_site import NOON, Site
-from verifier.check_anchor import Standing
+from verifier.anchor import Standing
 from verifier.court import Court
 
 REASON = sha256(b"why").hex()
