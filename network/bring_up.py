@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evidence.errors import LedgerUnavailable
@@ -42,6 +42,8 @@ class Network:
         programs: Fabric's programs by name, from `network.programs`.
         version: of the chaincode definition; a higher one is an upgrade.
         founded: put the founding document on the ledger; organisations then endorse this one and no other.
+        enter: what stands before the commands of nodes and contract processes on a host, by host: how they come to run
+            there, such as `ip netns exec NAME`. Hosts without an entry are this machine as it is.
     """
 
     topology: Topology
@@ -49,6 +51,7 @@ class Network:
     programs: Mapping[str, Path]
     version: int = 1
     founded: bool = True
+    enter: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def material(self) -> Material:
@@ -125,7 +128,7 @@ class Network:
         arguments = ["node", "start"] if node.kind == "peer" else []
         self.processes.start(
             node.name,
-            [str(self.programs[node.kind]), *arguments],
+            [*self.enter.get(node.host, ()), str(self.programs[node.kind]), *arguments],
             {
                 "FABRIC_CFG_PATH": str(self._configuration(node)),
                 "PATH": os.environ.get("PATH", ""),
@@ -143,6 +146,7 @@ class Network:
             self.processes.start(
                 f"chaincode-{peer.organisation}",
                 [
+                    *self.enter.get(peer.host, ()),
                     *(sys.executable, "-m", "chaincode.fabric", "--address", peer.address(CHAINCODE)),
                     *("--package-id", self.package(peer).id, "--certificate", str(tls / "certificate.pem")),
                     *("--key", str(tls / "key.pem"), "--client-root", str(roots)),

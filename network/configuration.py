@@ -38,7 +38,12 @@ def peer_configuration(topology: Topology, material: Material, node: Node, data:
             "mspConfigPath": str(folder / "msp"),
             "localMspId": node.msp,
             "localMspType": "bccsp",
-            "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "30s", "dialTimeout": "10s"},
+            "gateway": {
+                "enabled": True,
+                "endorsementTimeout": topology.settings.endorsement_timeout,
+                "broadcastTimeout": "30s",
+                "dialTimeout": "10s",
+            },
             "keepalive": {
                 "interval": "7200s",
                 "timeout": "20s",

@@ -39,11 +39,17 @@ class TopologySettings(_Strict):
     chaincode: str = Field(default="veriframe", pattern=r"^[a-z][a-z0-9_-]{0,62}$")
     consensus: Literal["etcdraft", "BFT"] = "etcdraft"
     host: str = "127.0.0.1"
+    # Nodes that stand elsewhere, by name (`peer-police`, `orderer-auditor`): at another address of this machine, or of
+    # a network namespace on it (`Network.enter`).
+    hosts: dict[str, str] = Field(default_factory=dict)
     base_port: int = Field(default=17050, ge=1024, le=64000)
     organisations: tuple[OrganisationSettings, ...] = Field(min_length=1, max_length=16)
     endorsement: str
     batch_timeout_ms: int = Field(default=250, ge=10, le=60_000)
     batch_messages: int = Field(default=500, ge=1, le=10_000)
+    # How long a gateway waits for one organisation's endorsement before it asks another one instead. A peer that is cut
+    # off does not refuse: every submission stands still for this long until the others count it as gone, about 25 s.
+    endorsement_timeout: str = Field(default="10s", pattern=r"^[1-9][0-9]{0,3}s$")
     # How far a client's time may lie from a peer's. The contract has no other clock; more is for rehearsals only.
     time_window: str = Field(default="15m", pattern=r"^[1-9][0-9]{0,5}[smh]$")
 
@@ -97,7 +103,8 @@ def lay_out(settings: TopologySettings) -> Topology:
     """Give every node its name and ports.
 
     Raises:
-        ConfigInvalid: an organisation twice, no orderer, or fewer than four orderers under BFT.
+        ConfigInvalid: an organisation twice, no orderer, fewer than four orderers under BFT, or a host for a node that
+            is not there.
     """
     organisations = settings.organisations
     if len({each.msp for each in organisations} | {each.name for each in organisations}) != 2 * len(organisations):
@@ -106,25 +113,22 @@ def lay_out(settings: TopologySettings) -> Topology:
     peers: list[Node] = []
     for number, each in enumerate(organisations):
         base = settings.base_port + number * PORTS_OF_A_NODE
-        peers.append(
-            Node(
-                kind="peer",
-                name=f"peer-{each.name}",
-                msp=each.msp,
-                organisation=each.name,
-                host=settings.host,
-                base=base,
-            )
-        )
+        name = f"peer-{each.name}"
+        host = settings.hosts.get(name, settings.host)
+        peers.append(Node(kind="peer", name=name, msp=each.msp, organisation=each.name, host=host, base=base))
         for own in range(each.orderers):
             place = settings.base_port + (len(organisations) + len(orderers)) * PORTS_OF_A_NODE
             name = f"orderer-{each.name}" + (f"-{own}" if each.orderers > 1 else "")
+            host = settings.hosts.get(name, settings.host)
             orderers.append(
-                Node(kind="orderer", name=name, msp=each.msp, organisation=each.name, host=settings.host, base=place)
+                Node(kind="orderer", name=name, msp=each.msp, organisation=each.name, host=host, base=place)
             )
     needed = 4 if settings.consensus == "BFT" else 1
     if len(orderers) < needed:
         raise ConfigInvalid(f"{settings.consensus} needs at least {needed} orderers, the topology has {len(orderers)}")
+    unknown = settings.hosts.keys() - {node.name for node in (*peers, *orderers)}
+    if unknown:
+        raise ConfigInvalid(f"the topology gives a host to {min(unknown)}, and there is no such node")
     return Topology(settings=settings, peers=tuple(peers), orderers=tuple(orderers))
 
 

@@ -35,6 +35,11 @@ def test_the_shipped_topologies_run_side_by_side() -> None:
     assert not taken[0] & taken[1]
 
 
+def test_a_node_may_stand_on_a_host_of_its_own() -> None:
+    topology = parse_topology(MINIMAL + "host: 10.0.0.1\nhosts: {orderer-a: 10.0.0.2}\n")
+    assert [node.host for node in topology.nodes] == ["10.0.0.2", "10.0.0.1"]
+
+
 def test_a_topology_file_is_read_strictly() -> None:
     assert parse_topology(MINIMAL).peer_of("AMSP").name == "peer-a"
     for text, says in (
@@ -45,6 +50,8 @@ def test_a_topology_file_is_read_strictly() -> None:
         (MINIMAL + "  - {msp: AMSP, name: b}\n", "twice"),
         (MINIMAL + "base_port: 80\n", "base_port"),
         (MINIMAL + "time_window: ever\n", "time_window"),
+        (MINIMAL + "endorsement_timeout: 1m\n", "endorsement_timeout"),
+        (MINIMAL + "hosts: {peer-b: 10.0.0.2}\n", "peer-b"),
         ("a: [", "not YAML"),
         ("", "topology"),
     ):
