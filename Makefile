@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 DEMO_VENV ?= .venv-demo
+# Where hfc lives, apart from everything else; the program looks there, or where HFC_VENV says.
+HFC_VENV ?= $(HOME)/.cache/veriframe/hfc
 # What else pytest should be told, for example PYTEST="-n 2 -k tamper".
 PYTEST ?=
 
@@ -22,7 +24,7 @@ demo: $(DEMO_VENV)/.ready ## record, anchor, tamper, verify: needs only Python 3
 	@$(DEMO_VENV)/bin/veriframe demo
 
 .PHONY: test
-test: $(VENV)/.ready system ## run all tests
+test: $(VENV)/.ready system node ## run all tests
 	@$(VENV)/bin/python -m pytest $(PYTEST)
 
 .PHONY: lint
@@ -52,6 +54,9 @@ docs: $(VENV)/.ready ## write the pages that are generated from the code
 	@$(VENV)/bin/python docs/formats/make_lists.py
 	@$(VENV)/bin/python -m chaincode.page docs/contract.md
 
+.PHONY: hfc
+hfc: $(HFC_VENV)/.ready ## the environment of the client for Fabric networks without the Gateway
+
 .PHONY: lock
 lock: ## renew the hash-pinned requirements (needs uv)
 	@requirements/relock
@@ -60,9 +65,13 @@ lock: ## renew the hash-pinned requirements (needs uv)
 system: ## the programs some tests compare with: installed by apt where root, else named
 	@.ci/system
 
+.PHONY: node
+node: system ## Hyperledger's Node client and shim, which some tests compare with
+	@tests/fabric/node/install
+
 .PHONY: clean
 clean: ## remove what the targets above made
-	rm -rf $(VENV) $(DEMO_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov bench/results
+	rm -rf $(VENV) $(DEMO_VENV) $(HFC_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* htmlcov bench/results tests/fabric/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: python
@@ -76,6 +85,15 @@ $(DEMO_VENV)/.ready: requirements/sampler.txt requirements/build.txt pyproject.t
 
 $(VENV)/.ready: requirements/dev.txt requirements/build.txt pyproject.toml | python
 	$(call install,$(VENV),requirements/dev.txt)
+
+# Its packages demand versions that cannot be had together: installed as listed, without asking them. Two are old source
+# archives of plain Python, built by what hfc-build.txt names and nothing that pip would fetch for it.
+$(HFC_VENV)/.ready: requirements/hfc.txt requirements/hfc-build.txt | python
+	@echo "Setting up $(HFC_VENV) (once)…" >&2
+	@test -x $(HFC_VENV)/bin/python || $(PYTHON) -m venv $(HFC_VENV)
+	@$(HFC_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/hfc-build.txt
+	@$(HFC_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-build-isolation -r requirements/hfc.txt
+	@touch $@
 
 define install
 	@echo "Setting up $(1) (once)…" >&2

@@ -80,6 +80,15 @@ def _fabric_missing() -> str | None:
     return f"Fabric program {', '.join(lacking)} not in FABRIC_BIN, on PATH or in the cache" if lacking else None
 
 
+def _node_missing() -> str | None:
+    installed, lock = (REPOSITORY / "tests/fabric/node" / name for name in ("node_modules/.ready", "package-lock.json"))
+    if shutil.which("node") is None:
+        return "program node not on PATH"
+    if not installed.is_file() or installed.read_bytes() != lock.read_bytes():
+        return "Hyperledger's Node packages not in tests/fabric/node (make node; needs Node 20.19)"
+    return None
+
+
 # One row per thing a test may need: its name, and a function that says what is missing (None: nothing).
 REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "footage": _files(footage_directory, "VERIFRAME_FOOTAGE", "one_by_one_person.mp4"),
@@ -89,6 +98,7 @@ REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "gstreamer": _programs("gst-launch-1.0"),
     "postgres": _postgres_missing,
     "fabric": _fabric_missing,
+    "node": _node_missing,
 }
 
 
