@@ -13,8 +13,9 @@ from evidence.errors import EndorseFailed, Refused
 from evidence.genesis import Genesis, Organisation, parse_genesis
 from evidence.keys import ED25519, PrivateKeySigner
 from evidence.policy import DEFAULT_POLICY
+from network.endorsement import endorsing_sets
 from network.material import Material
-from network.topology import SERVICE, Topology
+from network.topology import SERVICE, Node, Topology
 from sdk.authority import load_authority
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
@@ -61,8 +62,13 @@ def make_genesis(topology: Topology, material: Material) -> Genesis:
     return genesis
 
 
+def hfc_profile_file(root: Path, organisation: str) -> Path:
+    return root / "profiles" / f"{organisation}.hfc.yaml"
+
+
 def write_profiles(topology: Topology, material: Material) -> None:
-    """One connection profile for each organisation, through its own peer."""
+    """Two connection profiles for each organisation: through the gateway of its own peer, and without any gateway."""
+    _write_hfc_profiles(topology, material)
     for peer in topology.peers:
         path = profile_file(material.root, peer.organisation)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +78,26 @@ def write_profiles(topology: Topology, material: Material) -> None:
             "chaincode": topology.chaincode,
             "msp": peer.msp,
             "gateways": [{"address": peer.address(SERVICE), "tls_root": str(material.tls_root(peer.organisation))}],
+            "tls_client": {"certificate": str(tls / "certificate.pem"), "key": str(tls / "key.pem")},
+        }
+        path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
+
+
+def _write_hfc_profiles(topology: Topology, material: Material) -> None:
+    def address(node: Node) -> dict[str, str]:
+        return {"address": node.address(SERVICE), "tls_root": str(material.tls_root(node.organisation))}
+
+    for peer in topology.peers:
+        path = hfc_profile_file(material.root, peer.organisation)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tls = material.node(peer) / "tls"
+        profile = {
+            "channel": topology.channel,
+            "chaincode": topology.chaincode,
+            "msp": peer.msp,
+            "peers": [{"msp": each.msp, **address(each)} for each in topology.peers],
+            "orderers": [address(each) for each in topology.orderers],
+            "endorsement": [list(each) for each in endorsing_sets(topology.settings.endorsement)],
             "tls_client": {"certificate": str(tls / "certificate.pem"), "key": str(tls / "key.pem")},
         }
         path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")

@@ -20,24 +20,36 @@ from evidence.errors import ConfigInvalid, Malformed, VeriframeError
 from evidence.ledger_format import Receipt
 from evidence.registry import Position
 from sdk.fabric_blocks import VALID, BlockTransaction, parse_block
-from sdk.fabric_profile import Profile, read_profile
+from sdk.fabric_profile import ChannelProfile, read_profile
 from sdk.gateway import Outcome
 from sdk.gateway_blocking import BlockingGateway
+from sdk.gateway_steps import Steps
 from sdk.identities import Identity
 
 BLOCKS_KEPT = 32  # transactions that are submitted together share a block, which is then fetched once
 
 
 class FabricLedger:
-    """A `Ledger` (sdk/ledger.py) over a channel; one identity acts."""
+    """A `Ledger` (sdk/ledger.py) over a channel; one identity acts.
 
-    def __init__(self, profile: Profile, *, identity: Identity, clock: Callable[[], int]) -> None:
+    Args:
+        steps: how single calls are made, where not by the gateways of the profile; called in the client's event loop.
+    """
+
+    def __init__(
+        self,
+        profile: ChannelProfile,
+        *,
+        identity: Identity,
+        clock: Callable[[], int],
+        steps: Callable[[], Steps] | None = None,
+    ) -> None:
         if identity.msp != profile.msp:
             raise ConfigInvalid(
                 f"{identity.name} belongs to {identity.msp}, the profile to {profile.msp}",
                 next_step="use the profile of the identity's own organisation",
             )
-        self._gateway = BlockingGateway(profile, identity, clock=clock)
+        self._gateway = BlockingGateway(profile, identity, clock=clock, steps=steps)
         self._blocks: OrderedDict[int, tuple[BlockTransaction, ...]] = OrderedDict()
         self._lock = Lock()
 

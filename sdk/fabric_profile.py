@@ -14,7 +14,9 @@ Paths are relative to the file. Who acts is not in it: identities are persons, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,12 +30,19 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class GatewayAddress(_Strict):
-    """A peer with a gateway. `tls_root` None: without TLS, for tests on one machine only."""
+class Address(_Strict):
+    """A node. `tls_root` None: without TLS, for tests on one machine only."""
 
     address: str = Field(pattern=r"^[^\s/]+:[0-9]{1,5}$")
     tls_root: Path | None = None
     server_name: str | None = None
+
+
+class GatewayAddress(Address):
+    """A peer with a gateway."""
+
+
+A = TypeVar("A", bound=Address)
 
 
 class TlsClient(_Strict):
@@ -53,16 +62,24 @@ class Deadlines(_Strict):
     total_s: float = Field(default=180, gt=0, le=86_400)
 
 
-class Profile(_Strict):
-    """A connection profile, as read."""
+class ChannelProfile(_Strict):
+    """What every client of a channel needs to know, however it reaches it."""
 
     channel: str = Field(min_length=1, max_length=249)
     chaincode: str = Field(min_length=1, max_length=64)
     msp: str = Field(min_length=1, max_length=63)
-    gateways: tuple[GatewayAddress, ...] = Field(min_length=1, max_length=16)
     tls_client: TlsClient | None = None
     endorsing_organisations: tuple[str, ...] = ()
     deadlines: Deadlines = Deadlines()
+
+
+class Profile(ChannelProfile):
+    """A connection profile, as read."""
+
+    gateways: tuple[GatewayAddress, ...] = Field(min_length=1, max_length=16)
+
+
+P = TypeVar("P", bound=ChannelProfile)
 
 
 def read_profile(path: Path) -> Profile:
@@ -71,6 +88,12 @@ def read_profile(path: Path) -> Profile:
     Raises:
         ConfigInvalid: not there, or a member is wrong; the text names it.
     """
+    profile = parse_profile(path, Profile)
+    return profile.model_copy(update={"gateways": beside(path, profile.gateways)})
+
+
+def parse_profile(path: Path, kind: type[P]) -> P:
+    """A profile of this kind, the client's own TLS files made absolute. Raises ConfigInvalid."""
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_PROFILE_BYTES + 1)
@@ -79,22 +102,25 @@ def read_profile(path: Path) -> Profile:
     if len(data) > _MAX_PROFILE_BYTES:
         raise ConfigInvalid(f"the profile is larger than {_MAX_PROFILE_BYTES} bytes", where=str(path))
     try:
-        profile = Profile.model_validate(yaml.safe_load(data))
+        profile = kind.model_validate(yaml.safe_load(data))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         if isinstance(error, ValidationError):
             first = error.errors()[0]
             member = ".".join(str(part) for part in first["loc"]) or "profile"
             raise ConfigInvalid(f"{member}: {first['msg']}", where=str(path)) from error
         raise ConfigInvalid("the profile is not YAML", where=str(path)) from error
-    return _absolute(profile, path.absolute().parent)
-
-
-def _absolute(profile: Profile, folder: Path) -> Profile:
-    gateways = tuple(
-        each if each.tls_root is None else each.model_copy(update={"tls_root": folder / each.tls_root})
-        for each in profile.gateways
-    )
     client = profile.tls_client
-    if client is not None:
-        client = TlsClient(certificate=folder / client.certificate, key=folder / client.key)
-    return profile.model_copy(update={"gateways": gateways, "tls_client": client})
+    if client is None:
+        return profile
+    folder = path.absolute().parent
+    client = TlsClient(certificate=folder / client.certificate, key=folder / client.key)
+    return profile.model_copy(update={"tls_client": client})
+
+
+def beside(path: Path, addresses: Sequence[A]) -> tuple[A, ...]:
+    """The addresses of a profile with the paths in them made absolute."""
+    folder = path.absolute().parent
+    return tuple(
+        each if each.tls_root is None else each.model_copy(update={"tls_root": folder / each.tls_root})
+        for each in addresses
+    )

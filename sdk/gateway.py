@@ -20,8 +20,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 
-from evidence.errors import CommitUnknown
-from sdk.fabric_profile import Profile
+from evidence.errors import CommitUnknown, ConfigInvalid
+from sdk.fabric_profile import ChannelProfile, Profile
 from sdk.fabric_proposal import (
     NONCE_BYTES,
     CommitRequest,
@@ -34,7 +34,7 @@ from sdk.fabric_proposal import (
 )
 from sdk.gateway_checkpoint import Checkpoint
 from sdk.gateway_errors import Reaction, Trouble
-from sdk.gateway_steps import ChaincodeEvent, GatewaySteps
+from sdk.gateway_steps import ChaincodeEvent, GatewaySteps, Steps
 from sdk.identities import Identity
 
 LOG = logging.getLogger("veriframe.gateway")
@@ -59,22 +59,28 @@ class Gateway:
     Args:
         clock: Unix microseconds; stands in every proposal.
         nonce: fresh random bytes for each transaction.
+        steps: how the single calls are made; None: by the gateways of the profile.
     """
 
     def __init__(
         self,
-        profile: Profile,
+        profile: ChannelProfile,
         identity: Identity,
         *,
         clock: Callable[[], int],
         nonce: Callable[[int], bytes] = secrets.token_bytes,
+        steps: Steps | None = None,
     ) -> None:
         self.profile = profile
         self.identity = identity
         self._clock = clock
         self._nonce = nonce
         self._creator = creator_of(identity)
-        self._steps = GatewaySteps(profile)
+        if steps is None:
+            if not isinstance(profile, Profile):
+                raise ConfigInvalid("the profile names no gateways")
+            steps = GatewaySteps(profile)
+        self._steps = steps
 
     async def __aenter__(self) -> Gateway:
         return self

@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mappi
 from types import TracebackType
 from typing import Any, TypeVar
 
-from sdk.fabric_profile import Profile
+from sdk.fabric_profile import ChannelProfile
 from sdk.fabric_proposal import CommitRequest, Proposal, Transaction
 from sdk.gateway import Gateway, Outcome
 from sdk.gateway_checkpoint import Checkpoint
-from sdk.gateway_steps import ChaincodeEvent
+from sdk.gateway_steps import ChaincodeEvent, Steps
 from sdk.identities import Identity
 
 T = TypeVar("T")
@@ -21,12 +21,19 @@ T = TypeVar("T")
 class BlockingGateway:
     """`Gateway` for threads: every method waits. Safe to share between threads; not across a fork."""
 
-    def __init__(self, profile: Profile, identity: Identity, *, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        profile: ChannelProfile,
+        identity: Identity,
+        *,
+        clock: Callable[[], int],
+        steps: Callable[[], Steps] | None = None,
+    ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fabric-gateway", daemon=True)
         self._thread.start()
         try:
-            self._gateway = self._wait(_made(profile, identity, clock))
+            self._gateway = self._wait(_made(profile, identity, clock, steps))
         except BaseException:
             self._stop()
             raise
@@ -46,7 +53,7 @@ class BlockingGateway:
         self._stop()
 
     @property
-    def profile(self) -> Profile:
+    def profile(self) -> ChannelProfile:
         return self._gateway.profile
 
     @property
@@ -141,8 +148,10 @@ class BlockingGateway:
         self._loop.close()
 
 
-async def _made(profile: Profile, identity: Identity, clock: Callable[[], int]) -> Gateway:
-    return Gateway(profile, identity, clock=clock)
+async def _made(
+    profile: ChannelProfile, identity: Identity, clock: Callable[[], int], steps: Callable[[], Steps] | None
+) -> Gateway:
+    return Gateway(profile, identity, clock=clock, steps=steps() if steps else None)
 
 
 async def _next(stream: AsyncGenerator[ChaincodeEvent, None]) -> ChaincodeEvent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
@@ -32,7 +32,7 @@ MESSAGE_BYTES = 100 << 20  # Fabric's own limit
 EVENTS_S = 3600.0  # a stream of events is opened anew after an hour at the latest
 DETAILS = "grpc-status-details-bin"
 
-_OPTIONS = (
+GRPC_OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     # Peers end connections that ping more often than once a minute.
@@ -52,6 +52,22 @@ class ChaincodeEvent:
     tx_id: str
     name: str
     payload: bytes
+
+
+class Steps(Protocol):
+    """The single calls that a transaction is made of; each raises `Trouble` and repeats nothing."""
+
+    async def close(self) -> None: ...
+
+    async def evaluate(self, proposal: Proposal, signature: bytes, timeout_s: float) -> bytes: ...
+
+    async def endorse(self, proposal: Proposal, signature: bytes, timeout_s: float) -> Transaction: ...
+
+    async def submit(self, transaction: Transaction, signature: bytes, timeout_s: float) -> None: ...
+
+    async def commit_status(self, asked: CommitRequest, signature: bytes, timeout_s: float) -> int: ...
+
+    def events(self, asked: EventsRequest, signature: bytes) -> AsyncGenerator[ChaincodeEvent, None]: ...
 
 
 class GatewaySteps:
@@ -129,7 +145,7 @@ class GatewaySteps:
 
 
 def _open(gateway: GatewayAddress, profile: Profile) -> grpc.aio.Channel:
-    options: list[tuple[str, Any]] = list(_OPTIONS)
+    options: list[tuple[str, Any]] = list(GRPC_OPTIONS)
     if gateway.tls_root is None:
         return grpc.aio.insecure_channel(gateway.address, options=options)
     if gateway.server_name is not None:

@@ -181,20 +181,24 @@ def open_ledger(url: str, *, identity: Identity, operator: Signer | None = None,
 
 
 def open(url: str, *, identity: Identity, operator: Signer | None = None, clock: Clock) -> Ledger:
-    """Open a ledger of any kind: `sqlite:///path/to/ledger.db`, or `fabric:profile.yaml` of a Fabric channel.
+    """Open a ledger of any kind: `sqlite:///path/to/ledger.db`, or a Fabric channel.
+
+    `fabric:profile.yaml` reaches the channel through its Gateway, `hfc:profile.yaml` where the network has none.
 
     Raises:
         ConfigInvalid: another kind of URL, nothing there, or the libraries for Fabric are not installed.
     """
-    if not url.startswith("fabric:"):
+    if not url.startswith(("fabric:", "hfc:")):
         return open_ledger(url, identity=identity, operator=operator, clock=clock)
     try:
         from sdk.fabric_ledger import open_fabric  # gRPC is needed by nobody else
+        from sdk.hfc_ledger import open_hfc
     except ImportError as error:
         raise ConfigInvalid(
             "the libraries for Fabric are not installed", where=url, next_step="install veriframe[fabric]"
         ) from error
-    return open_fabric(url, identity=identity, clock=clock)
+    opened = open_hfc if url.startswith("hfc:") else open_fabric
+    return opened(url, identity=identity, clock=clock)
 
 
 def read_ledger(url: str) -> LedgerReader:
