@@ -7,7 +7,7 @@
       - {address: "10.0.0.5:7051", tls_root: tls/ca.pem, server_name: peer0.example}
     tls_client: {certificate: tls/client.pem, key: tls/client.key}
     endorsing_organisations: []        # empty: the gateway finds out which are needed
-    deadlines: {evaluate_s: 30, endorse_s: 60, submit_s: 30, commit_s: 60, total_s: 180}
+    deadlines: {evaluate_s: 30, endorse_s: 60, submit_s: 30, commit_s: 20, total_s: 180}
 
 Paths are relative to the file. Who acts is not in it: identities are persons, a profile is a place.
 """
@@ -58,7 +58,8 @@ class Deadlines(_Strict):
     evaluate_s: float = Field(default=30, gt=0, le=3600)
     endorse_s: float = Field(default=60, gt=0, le=3600)
     submit_s: float = Field(default=30, gt=0, le=3600)
-    commit_s: float = Field(default=60, gt=0, le=3600)
+    # How long a status is waited for before the same envelope goes out again.
+    commit_s: float = Field(default=20, gt=0, le=3600)
     total_s: float = Field(default=180, gt=0, le=86_400)
 
 

@@ -172,12 +172,12 @@ class Gateway:
         signature = self._sign(transaction.message)
         asked = self.commit_request(transaction.tx_id)
         asked_signature = self._sign(asked.message)
-        to_send, acknowledged, looked = True, False, False
+        to_send, doubtful, looked = True, False, False
         while True:
             try:
                 if to_send:
                     await self._steps.submit(transaction, signature, min(pause.left_s, self._submit_s))
-                    to_send, acknowledged = False, True
+                    to_send, doubtful = False, True
                 return await self._steps.commit_status(asked, asked_signature, min(pause.left_s, self._commit_s))
             except Trouble as trouble:
                 if trouble.reaction is Reaction.LOOK_AT_FIRST and not looked:
@@ -185,12 +185,14 @@ class Gateway:
                     continue
                 if trouble.reaction not in (Reaction.ASK_STATUS, Reaction.SAME_ENVELOPE):
                     raise
+                doubtful = doubtful or trouble.perhaps_taken
                 if trouble.reaction is Reaction.ASK_STATUS:
-                    # The orderers may have it. Ask first; only if nobody acknowledged it and nothing is heard of it
-                    # in time the same envelope goes out again: harmless, since a second one of the same id is void.
-                    to_send = not to_send and not acknowledged and trouble.unanswered
+                    # The orderers may have it: ask first. Where nothing is heard of it in time the same envelope goes
+                    # out again, even if it was acknowledged: a leader that dies takes along what it has not passed
+                    # on. Harmless, since a second one of the same id is void.
+                    to_send = not to_send and trouble.unanswered
                 if not await pause.wait():
-                    if trouble.reaction is Reaction.SAME_ENVELOPE:
+                    if not doubtful:
                         raise
                     raise Trouble(_unknown(transaction.tx_id), Reaction.STOP) from trouble
 

@@ -54,12 +54,19 @@ class Trouble(Exception):
     """A failed call, classified. Stays within the gateway's modules: callers get `error`."""
 
     def __init__(
-        self, error: VeriframeError, reaction: Reaction, *, elsewhere: bool = False, unanswered: bool = False
+        self,
+        error: VeriframeError,
+        reaction: Reaction,
+        *,
+        elsewhere: bool = False,
+        unanswered: bool = False,
+        perhaps_taken: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.reaction = reaction
         self.unanswered = unanswered  # the deadline passed
+        self.perhaps_taken = perhaps_taken  # an orderer may have taken the envelope all the same
         self.elsewhere = elsewhere  # one foreign organisation refused: its peer may only be behind
 
 
@@ -81,6 +88,10 @@ _ALL: tuple[Call, ...] = ("evaluate", "endorse", "submit", "commit status", "eve
 _OVERLOAD = ("concurrency limit",)
 _NOT_LET_IN = ("error validating proposal", "request unauthorized", "identity expired")
 _FIX = "see the peer's log"
+# A peer ends a call whose deadline has passed by its own clock; that may arrive before ours has.
+_BROKEN_OFF = ("Stream removed", "RST_STREAM")
+# What is said of a connection over which nothing was sent.
+_NOT_CONNECTED = ("failed to connect", "connection refused", "while dialing", "received unsuccessful response")
 
 # The first row that fits counts. A contract's refusal (`chaincode response 4xx`) is recognised before the table.
 TABLE: tuple[Row, ...] = (
@@ -90,8 +101,25 @@ TABLE: tuple[Row, ...] = (
     Row(calls=("events",), codes=(), says=_OVERLOAD, error=LedgerUnavailable, reaction=Reaction.AGAIN),
     # A proposal that a peer does not let in comes as ABORTED too, and would never be let in.
     Row(
+        calls=_ASKING, codes=(), says=("incorrect timestamp",), error=EndorseFailed, reaction=Reaction.STOP,
+        next_step="set the clock of this machine right, or the peer's; nothing was sent, it can be sent then",
+    ),
+    Row(
+        calls=_ASKING, codes=(), says=("identity expired",), error=EndorseFailed, reaction=Reaction.STOP,
+        next_step="the identity's certificate has ended: have a new one issued over the same key",
+    ),
+    Row(
+        calls=_ASKING, codes=(), says=("access denied",), error=EndorseFailed, reaction=Reaction.STOP,
+        next_step="the channel does not know this certificate, or it was revoked: check identity and organisation",
+    ),
+    Row(
         calls=_ASKING, codes=(), says=_NOT_LET_IN, error=EndorseFailed, reaction=Reaction.STOP,
         next_step="check identity, rights, channel, and this machine's clock",
+    ),
+    Row(
+        calls=_ASKING, codes=(), says=("no combination of peers", "no peer combination"),
+        error=EndorseFailed, reaction=Reaction.STOP,
+        next_step="organisations that the rule needs are away or do not run the contract: see their status, send again",
     ),
     Row(
         calls=_ASKING, codes=(_C.FAILED_PRECONDITION,), error=EndorseFailed, reaction=Reaction.STOP,
@@ -100,6 +128,16 @@ TABLE: tuple[Row, ...] = (
     Row(
         calls=_ASKING, codes=(_C.UNAVAILABLE, _C.ABORTED, _C.DEADLINE_EXCEEDED),
         error=LedgerUnavailable, reaction=Reaction.AGAIN,
+    ),
+    Row(calls=_ASKING, codes=(), says=_BROKEN_OFF, error=LedgerUnavailable, reaction=Reaction.AGAIN),
+    Row(calls=("events",), codes=(), says=_BROKEN_OFF, error=LedgerUnavailable, reaction=Reaction.AGAIN),
+    Row(
+        calls=("submit", "commit status"), codes=(), says=_BROKEN_OFF,
+        error=CommitUnknown, reaction=Reaction.ASK_STATUS,
+    ),
+    Row(
+        calls=("submit",), codes=(), says=("status=FORBIDDEN",), error=SubmitFailed, reaction=Reaction.STOP,
+        next_step="the orderers do not know this identity's certificate, or it was revoked",
     ),
     Row(calls=("submit",), codes=(_C.UNAVAILABLE,), error=LedgerUnavailable, reaction=Reaction.SAME_ENVELOPE),
     Row(
@@ -161,9 +199,20 @@ def classify(
     everything = " ".join([text, *(each.message for each in details)])
     for row in TABLE:
         if call in row.calls and (not row.codes or code in row.codes) and any(part in everything for part in row.says):
-            error = _say(row, call, code, text, details)
-            return Trouble(error, row.reaction, unanswered=code is _C.DEADLINE_EXCEEDED)
+            return Trouble(
+                _say(row, call, code, text, details),
+                row.reaction,
+                unanswered=code is _C.DEADLINE_EXCEEDED or row.says is _BROKEN_OFF,
+                perhaps_taken=call != "submit" or (row.says is not _OVERLOAD and not _surely_not_sent(text, details)),
+            )
     raise AssertionError(f"no row for {call}")  # the last rows of each call take everything
+
+
+def _surely_not_sent(text: str, details: Sequence[Detail]) -> bool:
+    """Whether a failed call of Submit says of every orderer that nothing reached it, or that it declined."""
+    if details:
+        return all(any(part in each.message for part in _NOT_CONNECTED) for each in details)
+    return "no orderer" in text or any(part in text for part in _NOT_CONNECTED)
 
 
 def classify_validation(code: int, tx_id: str) -> Trouble | None:

@@ -195,16 +195,52 @@ def test_after_silence_the_same_transactions_status_is_asked_first(
     assert {tx_id for _, tx_id in stand.gateway.log.calls} == {outcome.tx_id}
 
 
-def test_a_status_that_does_not_come_is_asked_again_and_nothing_is_sent_twice(
+def test_a_status_that_breaks_off_is_asked_again_and_nothing_is_sent_twice(
     stand: Stand, operator: BlockingGateway
 ) -> None:
-    stand.gateway.faults += [
-        Fault(call="commit status", silent=True),
-        Fault(call="commit status", status=C.UNAVAILABLE, text="the peer went away"),
-    ]
+    stand.gateway.faults += [Fault(call="commit status", status=C.UNAVAILABLE, text="the peer went away")] * 2
     outcome = operator.submit("propose_camera", camera())
     assert len(stand.gateway.log.envelopes) == 1
     assert [tx_id for _, tx_id in calls(stand, "commit status")] == [outcome.tx_id] * 3
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Fault(call="submit", swallowed=True),
+        # So it came from peers of version 3.1.5, when the deadline was over by their clock and not yet by ours.
+        Fault(call="commit status", status=C.CANCELLED, text="Stream removed (RST_STREAM with error code 8)"),
+    ],
+    ids=["forgotten by a leader that died", "broken off"],
+)
+def test_what_was_acknowledged_and_is_not_heard_of_goes_out_again_as_it_was(
+    stand: Stand, operator: BlockingGateway, lost: Fault
+) -> None:
+    stand.gateway.faults.append(lost)
+    outcome = operator.submit("propose_camera", camera())
+    assert [call for call, _ in calls(stand, "submit", "commit status")] == ["submit", "commit status"] * 2
+    assert len(set(stand.gateway.log.envelopes)) == 1
+    assert {tx_id for _, tx_id in stand.gateway.log.calls} == {outcome.tx_id}
+    assert next(each.code for each in stand.ledger.commits if each.tx_id == outcome.tx_id) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "orderers", "error"),
+    [
+        ("no orderers could successfully process transaction", ("connection refused", "error while dialing"), "no"),
+        ("no orderer nodes available", (), "no"),
+        ("failed to connect to all addresses", (), "no"),
+        ("no orderers could successfully process transaction", ("connection refused", "EOF"), "perhaps"),
+        ("Socket closed", (), "perhaps"),
+    ],
+)
+def test_only_where_surely_nothing_was_sent_that_is_said(
+    stand: Stand, operator: BlockingGateway, text: str, orderers: tuple[str, ...], error: str
+) -> None:
+    details = tuple(("OrdererMSP", said) for said in orderers)
+    stand.gateway.faults += [Fault(call="submit", status=C.UNAVAILABLE, text=text, details=details)] * 50
+    with pytest.raises(LedgerUnavailable if error == "no" else CommitUnknown):
+        operator.submit("propose_camera", camera(), timeout_s=0.6)
 
 
 def test_an_outcome_that_nobody_tells_is_unknown(stand: Stand, operator: BlockingGateway) -> None:
@@ -301,22 +337,30 @@ def test_foreign_signatures_and_wrong_clocks_do_not_get_in(stand: Stand, operato
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "advice"),
     [
-        "error validating proposal: access denied: channel [evidence] creator org unknown, creator is malformed",
-        "request unauthorized due to incorrect timestamp 2026-11-21T18:09:06Z, peer time 2026-11-21T17:49:06Z",
-        "proposal client identity expired 1h0m0s ago",
+        (
+            "error validating proposal: access denied: channel [evidence] creator org unknown, creator is malformed",
+            "revoked",
+        ),
+        (
+            "request unauthorized due to incorrect timestamp 2026-11-21T18:09:06Z, peer time 2026-11-21T17:49:06Z",
+            "clock",
+        ),
+        ("proposal client identity expired", "new one"),
+        ("error validating proposal: empty proposal bytes", "identity"),
     ],
 )
 @pytest.mark.parametrize("call", ["evaluate", "endorse"])
 def test_what_a_peer_never_lets_in_is_not_repeated(
-    stand: Stand, operator: BlockingGateway, call: str, said: str
+    stand: Stand, operator: BlockingGateway, call: str, said: str, advice: str
 ) -> None:
     # In these words, and as ABORTED, from peers of version 3.1.5.
     stand.gateway.faults.append(Fault(call=call, status=C.ABORTED, text="failed", details=(("ControlRoomMSP", said),)))
-    with pytest.raises(EndorseFailed, match=said.split()[0]):
+    with pytest.raises(EndorseFailed, match=said.split()[0]) as caught:
         (operator.evaluate if call == "evaluate" else operator.submit)("describe", b"{}")
     assert len(calls(stand, call)) == 1
+    assert advice in caught.value.next_step
 
 
 # -- events ------------------------------------------------------------------------------------------------------------

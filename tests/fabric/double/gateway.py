@@ -33,6 +33,7 @@ class Fault:
         details: (MSP, message) of single endorsers.
         silent: the caller's deadline passes without a word.
         after: the call does its work first, and only the answer is lost.
+        swallowed: an orderer acknowledges what it then forgets.
         code: of a commit, a validation code that is told instead of the true one.
     """
 
@@ -42,6 +43,7 @@ class Fault:
     details: tuple[tuple[str, str], ...] = ()
     silent: bool = False
     after: bool = False
+    swallowed: bool = False
     code: int | None = None
 
 
@@ -123,6 +125,8 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         envelope = request.prepared_transaction.SerializeToString()
         self.log.envelopes.append(envelope)
         fault = self._begin("submit", request.transaction_id, context, late=True)
+        if fault is not None and fault.swallowed:
+            return gateway_pb2.SubmitResponse()
         self._ledger.order(envelope)
         if fault is not None:
             _fail(fault, context)
@@ -167,7 +171,7 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         """Note the call and fail if that is due. `late`: faults behind the work are given back."""
         self.log.calls.append((call, tx_id))
         fault = self._take_fault(call)
-        if fault is None or (late and (fault.after or fault.code is not None)):
+        if fault is None or (late and (fault.after or fault.swallowed or fault.code is not None)):
             return fault
         _fail(fault, context)
         return None
