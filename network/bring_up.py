@@ -7,12 +7,10 @@ organisation. A crash between two steps leaves what the next `up` continues from
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +18,13 @@ from pathlib import Path
 
 from evidence.errors import LedgerUnavailable
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration, write_json
+from network.contract import Contract
 from network.founding import found, genesis_file, make_genesis, write_profiles
 from network.material import Material, make_material
-from network.package import Package, make_package, write_builder
+from network.package import Package, write_builder
 from network.processes import Processes
-from network.topology import ADMIN, CHAINCODE, SERVICE, Node, Topology
+from network.services import builder_folder, configuration_folder, data_folder, node_service
+from network.topology import ADMIN, SERVICE, Node, Topology
 
 PROFILE = "Evidence"
 COMMAND_S = 90
@@ -40,7 +40,6 @@ class Network:
     Args:
         root: folder of everything that belongs to it.
         programs: Fabric's programs by name, from `network.programs`.
-        version: of the chaincode definition; a higher one is an upgrade.
         founded: put the founding document on the ledger; organisations then endorse this one and no other.
         enter: what stands before the commands of nodes and contract processes on a host, by host: how they come to run
             there, such as `ip netns exec NAME`. Hosts without an entry are this machine as it is.
@@ -49,7 +48,6 @@ class Network:
     topology: Topology
     root: Path
     programs: Mapping[str, Path]
-    version: int = 1
     founded: bool = True
     enter: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -61,11 +59,23 @@ class Network:
     def processes(self) -> Processes:
         return Processes(self.root)
 
+    @property
+    def contract(self) -> Contract:
+        return Contract(network=self, name=self.topology.chaincode)
+
+    @property
+    def own_peers(self) -> tuple[Node, ...]:
+        return self.topology.peers
+
+    def package(self, peer: Node) -> Package:
+        """The package of the contract that an organisation uses."""
+        return self.contract.package(peer)
+
     def data(self, node: Node) -> Path:
-        return self.root / "data" / node.name
+        return data_folder(self.root, node)
 
     def _configuration(self, node: Node) -> Path:
-        return self.root / "configuration" / node.name
+        return configuration_folder(self.root, node)
 
     @property
     def genesis_block(self) -> Path:
@@ -89,7 +99,7 @@ class Network:
         self._join()
         if chaincode:
             say(f"chaincode {self.topology.chaincode}")
-            self._define_chaincode()
+            self.contract.define()
             self.start_chaincode()
             if self.founded:
                 say("founding document")
@@ -120,46 +130,25 @@ class Network:
         for node in self.topology.nodes:
             self.start_node(node)
         for node in self.topology.nodes:
-            self._wait_for_port(node.name, node.host, node.port(SERVICE))
+            self.wait_for_port(node.name, node.host, node.port(SERVICE))
         for node in self.topology.orderers:
-            self._wait_for_port(node.name, node.host, node.port(ADMIN))
+            self.wait_for_port(node.name, node.host, node.port(ADMIN))
 
     def start_node(self, node: Node) -> None:
-        arguments = ["node", "start"] if node.kind == "peer" else []
+        service = node_service(self.topology, self.root, node)
         self.processes.start(
             node.name,
-            [*self.enter.get(node.host, ()), str(self.programs[node.kind]), *arguments],
-            {
-                "FABRIC_CFG_PATH": str(self._configuration(node)),
-                "PATH": os.environ.get("PATH", ""),
-                "FABRIC_LOGGING_SPEC": "warning",
-            },
+            [*self.enter.get(node.host, ()), str(self.programs[node.kind]), *service.arguments],
+            {"PATH": os.environ.get("PATH", ""), **service.environment},
             self.data(node),
         )
 
     def start_chaincode(self) -> None:
-        """One chaincode process for each organisation, on its own package id and certificates."""
-        genesis = make_genesis(self.topology, self.material) if self.founded else None
-        for peer in self.topology.peers:
-            tls = self.material.node(peer) / "tls"
-            roots = self.root / "organisations" / peer.organisation / "msp" / "tlscacerts" / "tlsca.pem"
-            self.processes.start(
-                f"chaincode-{peer.organisation}",
-                [
-                    *self.enter.get(peer.host, ()),
-                    *(sys.executable, "-m", "chaincode.fabric", "--address", peer.address(CHAINCODE)),
-                    *("--package-id", self.package(peer).id, "--certificate", str(tls / "certificate.pem")),
-                    *("--key", str(tls / "key.pem"), "--client-root", str(roots)),
-                    *(("--genesis", genesis.digest.hex()) if genesis else ()),
-                ],
-                {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent), "PYTHONUNBUFFERED": "1"},
-                self.root,
-            )
-        for peer in self.topology.peers:
-            self._wait_for_port(f"chaincode-{peer.organisation}", peer.host, peer.port(CHAINCODE))
+        """One contract process for each organisation, on its own package and certificates."""
+        self.contract.start()
 
     def _configure(self) -> None:
-        builder = self.root / "builder"
+        builder = builder_folder(self.root)
         write_builder(builder)
         for node in self.topology.peers:
             core = peer_configuration(self.topology, self.material, node, self.data(node), builder)
@@ -170,7 +159,7 @@ class Network:
         channel = channel_configuration(self.topology, self.material, PROFILE)
         write_json(self.root / "configuration" / "channel" / "configtx.yaml", channel)
 
-    def _wait_for_port(self, name: str, host: str, port: int) -> None:
+    def wait_for_port(self, name: str, host: str, port: int) -> None:
         deadline = time.monotonic() + READY_S
         while True:
             self.processes.require(name)
@@ -278,86 +267,6 @@ class Network:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise LedgerUnavailable(f"{program} {' '.join(arguments[:2])}: {lines[-1] if lines else 'no output'}")
         return done.stdout
-
-    # -- chaincode -----------------------------------------------------------------------------------------------
-
-    @property
-    def label(self) -> str:
-        return f"{self.topology.chaincode}_{self.version}"
-
-    def package(self, peer: Node) -> Package:
-        """The package of one organisation: its own address and certificates."""
-        tls = self.material.node(peer) / "tls"
-        return make_package(
-            self.label,
-            address=peer.address(CHAINCODE),
-            root_pem=self.material.tls_root(peer.organisation).read_text(encoding="ascii"),
-            client_pem=(tls / "certificate.pem").read_text(encoding="ascii"),
-            client_key_pem=(tls / "key.pem").read_text(encoding="ascii"),
-        )
-
-    def _definition(self) -> list[str]:
-        return [
-            *("--channelID", self.topology.channel, "--name", self.topology.chaincode),
-            *("--version", str(self.version), "--sequence", str(self.version)),
-            *("--signature-policy", self.topology.settings.endorsement),
-        ]
-
-    def _define_chaincode(self) -> None:
-        for peer in self.topology.peers:
-            package = self.package(peer)
-            if package.id not in self.peer(peer, ["lifecycle", "chaincode", "queryinstalled", "-O", "json"]):
-                path = self.root / "packages" / f"{peer.organisation}.tar.gz"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(package.data)
-                self.peer(peer, ["lifecycle", "chaincode", "install", str(path)])
-        if self._committed():
-            return
-        ready = self._readiness()
-        for peer in self.topology.peers:
-            if not ready.get(peer.msp, False):
-                self.peer(
-                    peer,
-                    [
-                        *(
-                            "lifecycle",
-                            "chaincode",
-                            "approveformyorg",
-                            *self.orderer_arguments(peer),
-                            *self._definition(),
-                        ),
-                        *("--package-id", self.package(peer).id),
-                    ],
-                )
-        first = self.topology.peers[0]
-        endorsers: list[str] = []
-        for peer in self.topology.peers:
-            endorsers += ["--peerAddresses", peer.address(SERVICE)]
-            endorsers += ["--tlsRootCertFiles", str(self.material.tls_root(peer.organisation))]
-        self.peer(
-            first,
-            ["lifecycle", "chaincode", "commit", *self.orderer_arguments(first), *self._definition(), *endorsers],
-        )
-
-    def _readiness(self) -> dict[str, bool]:
-        first = self.topology.peers[0]
-        text = self.peer(first, ["lifecycle", "chaincode", "checkcommitreadiness", *self._definition(), "-O", "json"])
-        approvals = json.loads(text).get("approvals", {})
-        return {str(msp): bool(approved) for msp, approved in approvals.items()}
-
-    def _committed(self) -> bool:
-        first = self.topology.peers[0]
-        try:
-            text = self.peer(
-                first,
-                [
-                    *("lifecycle", "chaincode", "querycommitted", "--channelID", self.topology.channel),
-                    *("--name", self.topology.chaincode, "-O", "json"),
-                ],
-            )
-        except LedgerUnavailable:
-            return False  # `peer` ends with an error for a chaincode that nobody has defined
-        return int(json.loads(text).get("sequence", 0)) >= self.version
 
 
 def network_folder(home: Path, topology: Topology) -> Path:

@@ -30,10 +30,10 @@ def peer_configuration(topology: Topology, material: Material, node: Node, data:
         "peer": {
             "id": node.name,
             "networkId": topology.channel,
-            "listenAddress": address,
+            "listenAddress": node.listens(),
             "address": address,
             # For chaincode that the peer would start itself. Ours runs as a service; the default port would be shared.
-            "chaincodeListenAddress": node.address(SHIM),
+            "chaincodeListenAddress": node.listens(SHIM),
             "fileSystemPath": str(data),
             "mspConfigPath": str(folder / "msp"),
             "localMspId": node.msp,
@@ -169,7 +169,7 @@ def peer_configuration(topology: Topology, material: Material, node: Node, data:
             },
             "snapshots": {"rootDir": str(data / "snapshots")},
         },
-        "operations": {"listenAddress": node.address(OPERATIONS), "tls": {"enabled": False}},
+        "operations": {"listenAddress": node.listens(OPERATIONS), "tls": {"enabled": False}},
         "metrics": {"provider": "prometheus"},
     }
 
@@ -187,7 +187,7 @@ def orderer_configuration(topology: Topology, material: Material, node: Node, da
     }
     return {
         "General": {
-            "ListenAddress": node.host,
+            "ListenAddress": node.listen or node.host,
             "ListenPort": node.port(SERVICE),
             "TLS": tls,
             "Keepalive": {"ServerMinInterval": "60s", "ServerInterval": "7200s", "ServerTimeout": "20s"},
@@ -205,9 +205,9 @@ def orderer_configuration(topology: Topology, material: Material, node: Node, da
             "Authentication": {"TimeWindow": topology.settings.time_window},
         },
         "FileLedger": {"Location": str(data / "ledger")},
-        "Operations": {"ListenAddress": node.address(OPERATIONS), "TLS": {"Enabled": False}},
+        "Operations": {"ListenAddress": node.listens(OPERATIONS), "TLS": {"Enabled": False}},
         "Metrics": {"Provider": "prometheus"},
-        "Admin": {"ListenAddress": node.address(ADMIN), "TLS": tls},
+        "Admin": {"ListenAddress": node.listens(ADMIN), "TLS": tls},
         "ChannelParticipation": {"Enabled": True, "MaxRequestBodySize": "1 MB"},
         "Consensus": {"WALDir": str(data / "wal"), "SnapDir": str(data / "snapshot")},
     }

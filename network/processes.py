@@ -79,6 +79,11 @@ class Processes:
         self._pid_file(name).unlink(missing_ok=True)
         return pid is not None
 
+    def rename(self, name: str, new: str) -> None:
+        """Let a running process be known under another name, its log as well."""
+        self.log(name).rename(self.log(new))
+        self._pid_file(name).rename(self._pid_file(new))
+
     def require(self, name: str) -> None:
         """Raises LedgerUnavailable, with the log's last line, when `name` does not run."""
         if self.running(name) is None:

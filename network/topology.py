@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evidence.errors import ConfigInvalid
 
 # Ports of one node, counted from the node's own base.
-SERVICE, OPERATIONS, CHAINCODE, ADMIN, SHIM = 0, 1, 2, 3, 4
+SERVICE, OPERATIONS, CHAINCODE, ADMIN, SHIM, NEXT_CHAINCODE = 0, 1, 2, 3, 4, 5
 PORTS_OF_A_NODE = 10
 
 
@@ -38,10 +38,13 @@ class TopologySettings(_Strict):
     channel: str = Field(default="evidence", pattern=r"^[a-z][a-z0-9.-]{0,248}$")
     chaincode: str = Field(default="veriframe", pattern=r"^[a-z][a-z0-9_-]{0,62}$")
     consensus: Literal["etcdraft", "BFT"] = "etcdraft"
+    # Where others reach a node; `{name}` stands for the node's name.
     host: str = "127.0.0.1"
-    # Nodes that stand elsewhere, by name (`peer-police`, `orderer-auditor`): at another address of this machine, or of
-    # a network namespace on it (`Network.enter`).
+    # Nodes that stand elsewhere, by name (`peer-police`, `orderer-auditor`, `chaincode-police`): on other machines, or
+    # in a network namespace of this one (`Network.enter`).
     hosts: dict[str, str] = Field(default_factory=dict)
+    # Where nodes listen, if that is not where others reach them.
+    listen: str = ""
     base_port: int = Field(default=17050, ge=1024, le=64000)
     organisations: tuple[OrganisationSettings, ...] = Field(min_length=1, max_length=16)
     endorsement: str
@@ -64,12 +67,19 @@ class Node:
     organisation: str
     host: str
     base: int
+    # Where the organisation's contract process is, for peers; where the node listens, if not at `host`.
+    contract_host: str = ""
+    listen: str = ""
 
     def port(self, which: int) -> int:
         return self.base + which
 
     def address(self, which: int = SERVICE) -> str:
+        """Where others reach it."""
         return f"{self.host}:{self.port(which)}"
+
+    def listens(self, which: int = SERVICE) -> str:
+        return f"{self.listen or self.host}:{self.port(which)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +119,36 @@ def lay_out(settings: TopologySettings) -> Topology:
     organisations = settings.organisations
     if len({each.msp for each in organisations} | {each.name for each in organisations}) != 2 * len(organisations):
         raise ConfigInvalid("the topology names an organisation twice")
+
+    def host(name: str) -> str:
+        return settings.hosts.get(name) or settings.host.replace("{name}", name)
+
     orderers: list[Node] = []
     peers: list[Node] = []
     for number, each in enumerate(organisations):
-        base = settings.base_port + number * PORTS_OF_A_NODE
-        name = f"peer-{each.name}"
-        host = settings.hosts.get(name, settings.host)
-        peers.append(Node(kind="peer", name=name, msp=each.msp, organisation=each.name, host=host, base=base))
+        whose = {"msp": each.msp, "organisation": each.name, "listen": settings.listen}
+        name, contract = f"peer-{each.name}", f"chaincode-{each.name}"
+        # A contract process stands beside its peer unless it is given a place of its own.
+        beside = contract not in settings.hosts and (name in settings.hosts or "{name}" not in settings.host)
+        peers.append(
+            Node(
+                kind="peer",
+                name=name,
+                host=host(name),
+                contract_host=host(name if beside else contract),
+                base=settings.base_port + number * PORTS_OF_A_NODE,
+                **whose,
+            )
+        )
         for own in range(each.orderers):
             place = settings.base_port + (len(organisations) + len(orderers)) * PORTS_OF_A_NODE
             name = f"orderer-{each.name}" + (f"-{own}" if each.orderers > 1 else "")
-            host = settings.hosts.get(name, settings.host)
-            orderers.append(
-                Node(kind="orderer", name=name, msp=each.msp, organisation=each.name, host=host, base=place)
-            )
+            orderers.append(Node(kind="orderer", name=name, host=host(name), base=place, **whose))
     needed = 4 if settings.consensus == "BFT" else 1
     if len(orderers) < needed:
         raise ConfigInvalid(f"{settings.consensus} needs at least {needed} orderers, the topology has {len(orderers)}")
-    unknown = settings.hosts.keys() - {node.name for node in (*peers, *orderers)}
+    known = {node.name for node in (*peers, *orderers)} | {f"chaincode-{each.name}" for each in organisations}
+    unknown = settings.hosts.keys() - known
     if unknown:
         raise ConfigInvalid(f"the topology gives a host to {min(unknown)}, and there is no such node")
     return Topology(settings=settings, peers=tuple(peers), orderers=tuple(orderers))

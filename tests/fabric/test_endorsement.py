@@ -48,7 +48,7 @@ def altered(fabric_network: Network, profile: Profile) -> Iterator[None]:
         {**os.environ, "PYTHONPATH": str(REPOSITORY)},
         REPOSITORY,
     )
-    fabric_network._wait_for_port(name, peer.host, peer.port(CHAINCODE))
+    fabric_network.wait_for_port(name, peer.host, peer.port(CHAINCODE))
     try:
         yield
     finally:
