@@ -7,7 +7,8 @@ conflicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from chaincode import entries
 from chaincode.arguments import Arguments
@@ -50,31 +51,60 @@ def open_batch(blocks: Iterable[SignedBlock]) -> bytes:
 
 def anchor(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     """Anchor a list of signed blocks (open) or a batch document (sealed); what stands there already is not written."""
-    value = parse_canonical(arguments.document, "batch", limit=MAX_BATCH_BYTES)
-    if isinstance(value, list):
-        return _anchor_open(world, actor, _signed_blocks(value))
-    return _anchor_sealed(world, actor, batch_from_json(value), arguments.document)
+    parsed = _parse(arguments.document)
+    if isinstance(parsed, Batch):
+        return _anchor_sealed(world, actor, parsed, arguments.document)
+    return _anchor_open(world, actor, parsed)
 
 
-def _signed_blocks(listed: Sequence[object]) -> Sequence[SignedBlock]:
+def keys_ahead(arguments: Arguments) -> Iterator[str]:
+    """What `anchor` reads for this document, whatever stands on the ledger: slots, chains, cameras."""
+    try:
+        parsed = _parse(arguments.document)
+    except Malformed:
+        return  # refused in a moment, when it is known who calls
+    if isinstance(parsed, Batch):
+        yield batch_key(parsed.site, parsed.recorder, parsed.batch)
+        return
+    for block in (each.block for each in parsed):
+        yield slot_key(block.camera, block.chain, block.sequence)
+    for camera in dict.fromkeys(each.block.camera for each in parsed):
+        yield from entries.first_keys("camera", camera)
+        yield from entries.first_keys("revocation", camera)
+    yield from (chain_key(*chain) for chain in _continued(parsed))
+
+
+@lru_cache(maxsize=32)  # asked for twice in a transaction; the bytes decide the result
+def _parse(document: bytes) -> tuple[SignedBlock, ...] | Batch:
+    value = parse_canonical(document, "batch", limit=MAX_BATCH_BYTES)
+    return _signed_blocks(value) if isinstance(value, list) else batch_from_json(value)
+
+
+def _signed_blocks(listed: Sequence[object]) -> tuple[SignedBlock, ...]:
     if not 1 <= len(listed) <= MAX_BATCH_BLOCKS:
         raise Malformed(f"an open batch holds 1 to {MAX_BATCH_BLOCKS} blocks")
-    blocks = [signed_block_from_json(each) for each in listed]
+    blocks = tuple(signed_block_from_json(each) for each in listed)
     if len({each.block.order for each in blocks}) != len(blocks):
         raise Malformed("an open batch names a slot twice")
     return blocks
 
 
+def _continued(blocks: Sequence[SignedBlock]) -> list[tuple[str, int]]:
+    """Chains of which there are blocks, and not the one that opens it."""
+    chains = dict.fromkeys((each.block.camera, each.block.chain) for each in blocks)
+    opened = {(each.block.camera, each.block.chain) for each in blocks if each.block.sequence == 0}
+    return [chain for chain in chains if chain not in opened]
+
+
 def _anchor_open(world: World, actor: ParticipantEntry, blocks: Sequence[SignedBlock]) -> object:
     cameras: dict[str, list[CameraEntry]] = {}
     revoked: dict[str, set[str]] = {}
-    opened = {(each.block.camera, each.block.chain) for each in blocks if each.block.sequence == 0}
-    known: set[tuple[str, int]] = set()
+    slots = [slot_key(each.block.camera, each.block.chain, each.block.sequence) for each in blocks]
+    continued = _continued(blocks)
+    begun = dict(zip(continued, world.get_many([chain_key(*chain) for chain in continued]), strict=True))
     written = 0
-    for signed in blocks:
+    for signed, slot, standing in zip(blocks, slots, world.get_many(slots), strict=True):
         block = signed.block
-        slot = slot_key(block.camera, block.chain, block.sequence)
-        standing = world.get(slot)
         if standing is not None:
             # Another signature over the same block is the same block: ECDSA is randomised.
             with entries.stored(slot):
@@ -94,14 +124,12 @@ def _anchor_open(world: World, actor: ParticipantEntry, blocks: Sequence[SignedB
         chain = (block.camera, block.chain)
         if block.sequence == 0:
             _open_chain(world, actor, *chain)
-        elif chain not in opened and chain not in known:
-            if world.get(chain_key(*chain)) is None:
-                raise refuse(
-                    "invalid",
-                    f"a chain begins with sequence 0, and chain {block.chain} of {block.camera} has not begun",
-                    "anchor the chain's first block before or together with its others",
-                )
-            known.add(chain)
+        elif chain in begun and begun[chain] is None:
+            raise refuse(
+                "invalid",
+                f"a chain begins with sequence 0, and chain {block.chain} of {block.camera} has not begun",
+                "anchor the chain's first block before or together with its others",
+            )
         world.put(slot, signed.canonical())
         written += 1
     return {"anchored": written, "standing": len(blocks) - written}

@@ -127,8 +127,8 @@ def announce_maintenance(world: World, actor: ParticipantEntry, arguments: Argum
 
 def revocations(world: World, camera: str) -> Iterable[Revocation]:
     """Revocations of a camera's keys, oldest first."""
-    for key, value in world.scan(*prefix_range(f"revocation/{camera}/")):
-        with entries.stored(key):
+    for n, value in enumerate(entries.numbered(world, "revocation", camera)):
+        with entries.stored(numbered_key("revocation", camera, n)):
             yield parse_revocation(value)
 
 

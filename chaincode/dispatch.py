@@ -6,7 +6,7 @@ transaction that writes and none for one that does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from chaincode import entries
 from chaincode.arguments import Arguments, parse_arguments
@@ -14,7 +14,7 @@ from chaincode.deputies import acting
 from chaincode.participants import founding_admin
 from chaincode.roles import PLACES
 from chaincode.rule import Rule, refuse
-from chaincode.second_person import rules_in_force
+from chaincode.second_person import rules_in_force, rules_key
 from chaincode.table import TABLE, VERSION
 from chaincode.world import World
 from evidence.canonical import canonical
@@ -40,8 +40,9 @@ def invoke(world: World, function: str, arguments: Sequence[bytes]) -> bytes:
         )
     try:
         parsed = parse_arguments(function, rule.arguments, arguments, document_bytes=rule.document_bytes)
-        actor = resolve_actor(world, rule)
         watched = _Watched(world, may_write=rule.kind == "submit")
+        watched.read_ahead(_ahead(world, rule, parsed))
+        actor = resolve_actor(watched, rule)
         result = canonical(rule.function(watched, actor, parsed))
     except Malformed as error:
         if error.where:
@@ -134,9 +135,23 @@ def resolve_actor(world: World, rule: Rule) -> ParticipantEntry:
     return actor
 
 
+def _ahead(world: World, rule: Rule, parsed: Arguments) -> Iterable[str]:
+    """Keys that are going to be read whoever calls and whatever stands there."""
+    if rule.founding:
+        return
+    yield entries.key_entry_key(world.caller.public_key.key_id)
+    if rule.kind == "submit":
+        yield rules_key(VERSION + 1)
+    if rule.ahead is not None:
+        yield from rule.ahead(parsed)
+
+
 def _check_rules(world: World, rule: Rule) -> None:
-    """A contract that does not know the rules in force writes nothing: organisations upgrade one after the other."""
-    if rule.kind == "submit" and rules_in_force(world) > VERSION:
+    """A contract that does not know the rules in force writes nothing: organisations upgrade one after the other.
+
+    Rules are activated one version after the other, so the one behind our own tells.
+    """
+    if rule.kind == "submit" and world.get(rules_key(VERSION + 1)) is not None:
         raise refuse(
             "denied",
             f"version {rules_in_force(world)} of the rules is in force, and this contract knows version {VERSION}",
@@ -164,12 +179,17 @@ def _who_could(rule: Rule) -> str:
 
 
 class _Watched:
-    """The world as a rule sees it: notes whether anything is written, and lets queries write nothing."""
+    """The world as a rule sees it: keeps what was read ahead, notes whether anything is written, lets queries not."""
 
     def __init__(self, world: World, *, may_write: bool) -> None:
         self._world = world
         self._may_write = may_write
         self.wrote = False
+        self._ahead: dict[str, bytes | None] = {}
+
+    def read_ahead(self, keys: Iterable[str]) -> None:
+        wanted = list(dict.fromkeys(keys))
+        self._ahead = dict(zip(wanted, self._world.get_many(wanted), strict=True))
 
     @property
     def tx_id(self) -> str:
@@ -184,7 +204,12 @@ class _Watched:
         return self._world.caller
 
     def get(self, key: str) -> bytes | None:
-        return self._world.get(key)
+        return self._ahead[key] if key in self._ahead else self._world.get(key)
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        missing = [key for key in keys if key not in self._ahead]
+        found = dict(zip(missing, self._world.get_many(missing), strict=True)) if missing else {}
+        return [found[key] if key in found else self._ahead[key] for key in keys]
 
     def put(self, key: str, value: bytes) -> None:
         if not self._may_write:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +43,8 @@ class Rule:
         document_bytes: largest size of the document taken instead of named arguments; 0 for named arguments.
         founding: may run only on an empty ledger, before there are participants.
         deputy: a supervisor to whom a manager delegated may do it in the manager's place.
+        ahead: keys that the rule reads, as far as the arguments alone tell them: asked for together before it runs.
+            Never raises.
     """
 
     function: RuleFunction
@@ -54,6 +56,7 @@ class Rule:
     document_bytes: int = 0
     founding: bool = False
     deputy: bool = True
+    ahead: Callable[[Arguments], Iterable[str]] | None = None
 
     @property
     def name(self) -> str:

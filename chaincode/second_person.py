@@ -85,8 +85,12 @@ def activate_rules(world: World, actor: ParticipantEntry, arguments: Arguments) 
         raise refuse("conflict", f"rules are activated one version after the other, and version {now} is in force")
     if confirmed(world, actor, "activate_rules", arguments) is None:
         return waits(f"an ADMIN of another organisation than {actor.msp}")
-    world.put(f"rules/{version:010d}", canonical({"type": "veriframe/rules/1", "version": version, "by": actor.id}))
+    world.put(rules_key(version), canonical({"type": "veriframe/rules/1", "version": version, "by": actor.id}))
     return {"executed": True, "version": version}
+
+
+def rules_key(version: int) -> str:
+    return f"rules/{version:010d}"
 
 
 def rules_in_force(world: World) -> int:

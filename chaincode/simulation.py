@@ -7,7 +7,7 @@ won and this one is a conflict. Fabric validates transactions in the same way.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chaincode.ledger_file import blob, position_of
@@ -45,6 +45,9 @@ class SnapshotWorld:
         row = self._connection.execute("SELECT value, height, position FROM state WHERE key=?", (key,)).fetchone()
         self.reads[key] = None if row is None else position_of(row[1], row[2])
         return None if row is None else blob(row[0], key)
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def put(self, key: str, value: bytes) -> None:
         check_write(key, value)

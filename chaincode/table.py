@@ -178,6 +178,7 @@ _SUBMIT = (
         roles=("RECORDER",),
         text="the recorder of a site anchors blocks of the site's active cameras",
         document_bytes=anchors.MAX_BATCH_BYTES,
+        ahead=anchors.keys_ahead,
     ),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from evidence.certificates import Caller
@@ -35,6 +35,10 @@ class World(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """Committed value of `key`; this transaction's own writes are not seen."""
+        ...
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """What `get` gives for each key, and the same reads as those: asked together, since asking may take long."""
         ...
 
     def put(self, key: str, value: bytes) -> None: ...
@@ -105,6 +109,9 @@ class MemoryWorld:
 
     def get(self, key: str) -> bytes | None:
         return self._state.get(key)
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        return [self._state.get(key) for key in keys]
 
     def put(self, key: str, value: bytes) -> None:
         check_write(key, value)

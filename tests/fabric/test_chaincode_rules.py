@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from fabric_protos.common import common_pb2
-from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2, chaincode_shim_pb2_grpc, proposal_pb2
+from fabric_protos.peer import chaincode_shim_pb2, chaincode_shim_pb2_grpc, proposal_pb2
 from fabric_protos.peer import proposal_response_pb2 as responses
 
 from chaincode import fabric, fabric_stream
@@ -26,7 +26,7 @@ from evidence.errors import Refused
 from sdk.fabric_proposal import build_proposal, creator_of
 from sdk.identities import Identity
 from tests.fabric.double.ledger import DoubleLedger
-from tests.fabric.double.peer import SHIM, DoublePeer
+from tests.fabric.double.peer import READY_OF_3_1, SHIM, DoublePeer, ready
 from tests.fabric.double.stand import PACKAGE, served
 from tests.hosts.cast import NOW_US, Cast, the_cast
 
@@ -348,10 +348,6 @@ def test_a_range_read_that_the_peer_cut_off_is_not_taken_for_whole(
 # 8. What READY offers is used, and what it does not offer is not.
 
 
-def ready(**parameters: Any) -> bytes:
-    return bytes(chaincode_pb2.ChaincodeAdditionalParams(**parameters).SerializeToString())
-
-
 @pytest.mark.parametrize(
     ("payload", "batches", "puts"),
     [
@@ -376,6 +372,53 @@ def test_writes_go_in_batches_where_the_peer_takes_them(
     assert simulation.writes == {f"w/{number}": str(number).encode() for number in range(7)}
     assert list(simulation.writes) == sorted(simulation.writes)
     assert (peer.batches, peer.requests["PUT_STATE"]) == (batches, puts)
+
+
+@pytest.mark.parametrize(
+    ("payload", "together", "alone"),
+    [
+        (ready(use_get_multiple_keys=True, max_size_get_multiple_keys=3), [3, 3, 1], 0),
+        (ready(use_get_multiple_keys=True, max_size_get_multiple_keys=1000), [7], 0),
+        (ready(use_get_multiple_keys=True, max_size_get_multiple_keys=0), [], 7),
+        (ready(use_get_multiple_keys=False, max_size_get_multiple_keys=1000), [], 7),
+        (b"", [], 7),
+        (b"\xff\xff", [], 7),
+    ],
+)
+def test_keys_are_read_together_where_the_peer_takes_that(
+    bench: Bench, payload: bytes, together: list[int], alone: int
+) -> None:
+    for number in (0, 1, 2, 4, 6):
+        bench.ledger.set(f"k/{number}", str(number).encode())
+
+    def read(world: World, keys: Sequence[bytes]) -> bytes:
+        return b",".join(value or b"-" for value in world.get_many([key.decode() for key in keys]))
+
+    peer = bench.peer(ready=payload)
+    bench.functions["many"], bench.functions["single"] = read, read_all
+    keys = [f"k/{number}".encode() for number in (6, 0, 3, 1, 4, 5, 2)]
+    response, simulation = bench.run(peer, "many", *keys, keys[0])  # one of them twice
+    assert response.payload == b"6,0,-,1,4,-,2,6"
+    assert (peer.gets, peer.requests["GET_STATE"]) == (together, alone)
+    # What counts as read decides about conflicts, and is endorsed: it must not depend on how the keys were asked for.
+    _, singly = bench.run(peer, "single", *keys)
+    assert simulation.results("veriframe") == singly.results("veriframe")
+    assert len(simulation.reads) == 7
+
+
+@pytest.mark.parametrize("answer", [b"\xff\xff", b"", b"\x0a\x01a\x0a\x01b\x0a\x01c"])
+def test_an_answer_with_other_than_one_value_for_each_key_ends_the_transaction(bench: Bench, answer: bytes) -> None:
+    class Wrong(DoublePeer):
+        def _handle(self, message: Any, simulation: Any) -> bytes | None:
+            return answer if message.type == SHIM.GET_STATE_MULTIPLE else super()._handle(message, simulation)
+
+    peer = Wrong(bench.address, bench.ledger, ready=READY_OF_3_1)
+    try:
+        bench.functions["two"] = lambda world, _: b"" if world.get_many(["a/1", "a/2"]) else b"x"
+        found, _ = bench.run(peer, "two")
+        assert found.type == SHIM.ERROR
+    finally:
+        peer.close()
 
 
 # 9. Keys: no composite keys, nothing that a range's end could miss.

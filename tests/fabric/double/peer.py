@@ -15,6 +15,7 @@ from fabric_protos.ledger.queryresult import kv_query_result_pb2
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2, chaincode_shim_pb2_grpc, proposal_pb2
+from google.protobuf.message import DecodeError
 
 from tests.fabric.double.ledger import DoubleLedger, Version
 
@@ -88,12 +89,14 @@ class DoublePeer:
         self.dropped = 0
         self.left_open = 0
         self.batches: list[int] = []
+        self.gets: list[int] = []
         self.keepalives: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.ended = threading.Event()
         self._ledger = ledger
         self._package_id = package_id
         self._chaincode = chaincode
         self._ready = ready
+        self._offered = _offered(ready)
         self._limit = limit
         self._before_answer = before_answer
         self._out: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -192,6 +195,15 @@ class DoublePeer:
             known = self._ledger.get(key)  # never the transaction's own writes
             simulation.reads[key] = known[1] if known else None
             return known[0] if known else b""
+        if message.type == SHIM.GET_STATE_MULTIPLE and self._offered.use_get_multiple_keys:
+            keys = chaincode_shim_pb2.GetStateMultiple.FromString(message.payload).keys
+            if len(keys) > self._offered.max_size_get_multiple_keys:
+                return None
+            self.gets.append(len(keys))
+            found = [self._ledger.get(key) for key in keys]
+            simulation.reads.update((key, each[1] if each else None) for key, each in zip(keys, found, strict=True))
+            values = [each[0] if each else b"" for each in found]
+            return bytes(chaincode_shim_pb2.GetStateMultipleResult(values=values).SerializeToString())
         if message.type == SHIM.PUT_STATE:
             put = chaincode_shim_pb2.PutState.FromString(message.payload)
             simulation.writes[put.key] = bytes(put.value)
@@ -199,8 +211,10 @@ class DoublePeer:
         if message.type == SHIM.DEL_STATE:
             simulation.writes[chaincode_shim_pb2.DelState.FromString(message.payload).key] = None
             return b""
-        if message.type == SHIM.WRITE_BATCH_STATE and self._ready:
+        if message.type == SHIM.WRITE_BATCH_STATE and self._offered.use_write_batch:
             records = chaincode_shim_pb2.WriteBatchState.FromString(message.payload).rec
+            if len(records) > self._offered.max_size_write_batch:
+                return None
             self.batches.append(len(records))
             for record in records:
                 deleted = record.type == chaincode_shim_pb2.WriteRecord.DEL_STATE
@@ -246,6 +260,26 @@ class DoublePeer:
             packed = kv_query_result_pb2.KV(namespace=self._chaincode, key=key, value=value).SerializeToString()
             response.results.append(chaincode_shim_pb2.QueryResultBytes(resultBytes=packed))
         return bytes(response.SerializeToString())
+
+
+def _offered(ready: bytes) -> Any:
+    offered = chaincode_pb2.ChaincodeAdditionalParams()
+    try:
+        offered.ParseFromString(ready)
+    except DecodeError:
+        offered.Clear()
+    return offered
+
+
+def ready(**parameters: Any) -> bytes:
+    """What a peer of version 3.1 says in READY."""
+    return bytes(chaincode_pb2.ChaincodeAdditionalParams(**parameters).SerializeToString())
+
+
+# As network/configuration.py sets it, and as Fabric's own default is.
+READY_OF_3_1 = ready(
+    use_write_batch=True, max_size_write_batch=1000, use_get_multiple_keys=True, max_size_get_multiple_keys=1000
+)
 
 
 def _version(version: Version | None) -> Any:
