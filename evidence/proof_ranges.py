@@ -38,6 +38,8 @@ PROOF_PREFIXES: Mapping[str, tuple[str, ...]] = {
 }
 # The only kind that is one key, not a beginning of keys.
 SINGLE_KEYS = frozenset({"genesis"})
+# What the contract reads besides, to know who asks and what may be shown to them.
+FURTHER_KINDS = frozenset({"key", "participant", "delegation", "rules", "camera", "grant", "asked", "request"})
 
 # Keys are made of these characters alone, so range ends need no others.
 _BOUND = re.compile(r"[a-z0-9][a-z0-9/-]{0,255}")
