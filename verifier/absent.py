@@ -8,7 +8,7 @@ from evidence.blocks import Block
 from evidence.records import GapRecord
 from evidence.registry import ACTIVE
 from verifier import sentences
-from verifier.anchor import NOT_TRUSTED, Judgement, Standing, broken
+from verifier.anchor import NOT_TRUSTED, NOWHERE, Judgement, Standing, broken
 from verifier.asked import Asked
 from verifier.court import Court
 from verifier.model import Finding, Span, State
@@ -43,7 +43,7 @@ def explain(court: Court, asked: Asked, script: Script, *, assume: bool) -> Expl
     if segments:
         return State.NO_MATCH, sentences.no_match(segments, when=when, equals=equals), findings
     if any(_concerns(block, asked) and block.kind == "segment" for block in court.blocks):
-        text = f"the ledger {sentences.short_ledger(court.genesis.ledger_id)} {NOT_TRUSTED}"
+        text = f"the ledger {sentences.short_ledger(court.ledger_id)} {NOT_TRUSTED}"
         finding = Finding.of("anchor_not_trusted", sentences.whole(text))
         return State.UNTRUSTED_PROOF, sentences.untrusted(text, None), (finding, *findings)
     doubt = _doubt(court, asked)
@@ -85,6 +85,10 @@ def _doubt(court: Court, asked: Asked) -> str:
             and record.end_us > start
         ):
             return "records for that time are signed, but not anchored yet"
+    camera = asked.camera
+    whole = camera is not None and court.receipts.shows_all(f"block/{camera}/", f"block/{camera}0", since=NOWHERE)
+    if court.bundle.reads and not whole:
+        return "the signed reads at hand do not show everything that the ledger holds for that time"
     return _hole(court.blocks, asked)
 
 

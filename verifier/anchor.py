@@ -55,6 +55,7 @@ class Anchor:
         source: `operator`, `witness`, `organisations` or `none`: whose word `anchored_by_us` is.
         keeper: nothing but the word of one party excludes a rewritten past.
         endorsers: organisations that vouch for it.
+        key: the one ledger key that the evidence is about; empty where it is about all that a transaction wrote.
     """
 
     judgement: Judgement
@@ -68,6 +69,7 @@ class Anchor:
     source: str = "none"
     keeper: bool = True
     endorsers: tuple[str, ...] = ()
+    key: str = ""
 
 
 class Shown(Protocol):
@@ -86,6 +88,11 @@ class AnchorJudge(Protocol):
         """What `shown` is worth; never raises."""
         ...
 
-    def whole_until(self, start: str, end: str) -> Position:
-        """Up to which position everything under start <= key < end is shown; `NOWHERE` where that is not known."""
+    def shows_all(self, start: str, end: str, *, since: Position) -> bool:
+        """Whether everything under start <= key < end is shown, as it stood at `since` or later."""
+        ...
+
+    @property
+    def registry_as_of(self) -> int | None:
+        """Height up to which the registry is known; None where nothing says so."""
         ...

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evidence.blocks import slot_key
+from evidence.fabric_read import SignedRead
 from evidence.ledger_format import LedgerBlock
 from verifier.anchor import Shown
 
@@ -18,6 +19,7 @@ class Bundle:
     """Evidence as it was handed over, by a home, a ledger or an archive.
 
     Attributes:
+        ledger_id: `embedded:<genesis digest>` or `fabric:<channel>:<genesis header hash>`; a claim.
         genesis: canonical genesis document of the ledger.
         state: for each ledger key at hand, the receipt of the transaction that wrote it last. One transaction's receipt
             is one object, shared by all its keys.
@@ -26,11 +28,14 @@ class Bundle:
         lacking: slots whose proof file is missing or unreadable, with the reason.
         leaf_lists: canonical leaf lists of sealed batches (JSON arrays of blocks), by ledger key of the batch.
         sealed: for slots anchored in a sealed batch, the batch's ledger key; a hint that is checked.
+        reads: signed reads of a Fabric channel, from which `state` was taken; none for other ledgers.
+        authorities: certificates (DER) that are offered as roots of a Fabric channel's organisations.
         headers: ledger blocks by height that lead from anchors to checkpoints that the examiner saw earlier.
         searched: there was a store in which proof of the file could be looked for.
         height: of the newest ledger block at hand, None for an empty ledger.
     """
 
+    ledger_id: str
     genesis: bytes
     state: Mapping[str, Shown] = field(default_factory=dict)
     damaged: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +44,8 @@ class Bundle:
     leaf_lists: Mapping[str, bytes] = field(default_factory=dict)
     sealed: Mapping[SlotName, str] = field(default_factory=dict)
     headers: Mapping[int, LedgerBlock] = field(default_factory=dict)
+    reads: tuple[SignedRead, ...] = ()
+    authorities: tuple[bytes, ...] = ()
     searched: bool = True
     height: int | None = None
 

@@ -18,7 +18,7 @@ from evidence.genesis import Genesis
 from evidence.ledger_format import VALID, LedgerBlock, Receipt, parse_transaction, write_set
 from evidence.registry import Position
 from evidence.trust import EmbeddedTrust, Trust
-from verifier.anchor import AFTER_ALL, NOT_TRUSTED, SOUND, Anchor, Judgement, Shown, Standing, broken, untrusted
+from verifier.anchor import NOT_TRUSTED, SOUND, Anchor, Judgement, Shown, Standing, broken, untrusted
 from verifier.sentences import short_ledger
 
 
@@ -29,11 +29,19 @@ class ReceiptJudge:
         ledger: what the trust file says about this ledger; None where it says nothing.
         trust: the whole trust file, for revocations and checkpoints seen earlier.
         headers: ledger blocks by height, to lead from an anchor to a checkpoint seen earlier.
+        height: of the newest ledger block at hand.
     """
 
     def __init__(
-        self, genesis: Genesis, ledger: EmbeddedTrust | None, trust: Trust, headers: Mapping[int, LedgerBlock]
+        self,
+        genesis: Genesis,
+        ledger: EmbeddedTrust | None,
+        trust: Trust,
+        headers: Mapping[int, LedgerBlock],
+        *,
+        height: int | None = None,
     ) -> None:
+        self.registry_as_of = height
         self._genesis = genesis
         self._digest = genesis.digest
         self._ledger = ledger
@@ -50,9 +58,9 @@ class ReceiptJudge:
         self._notes: dict[bytes, Checkpoint | None] = {}
         self._endorsed: dict[bytes, bool] = {}
 
-    def whole_until(self, start: str, end: str) -> Position:
-        """Whoever reads the ledger's file holds its state against its log, and then knows all of it."""
-        return AFTER_ALL
+    def shows_all(self, start: str, end: str, *, since: Position) -> bool:
+        """Always: whoever reads the ledger's file holds its state against its log, and then knows all of it."""
+        return True
 
     def anchor(self, receipt: Shown) -> Anchor:
         """What `receipt` shows; never raises."""

@@ -10,9 +10,9 @@ from evidence.batches import Batch, parse_batch
 from evidence.blocks import Block, SignedBlock, chain_key, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
-from evidence.records import GapRecord, Record
+from evidence.records import MAX_SLOT_NUMBER, GapRecord, Record
 from evidence.registry import Position
-from verifier.anchor import AnchorJudge, Standing
+from verifier.anchor import NOWHERE, AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
 from verifier.check_proof import Judged, read_signed_block
 from verifier.check_registry import RegistryJudge
@@ -85,6 +85,13 @@ def check_chains(
         else:
             text = f"Chain {chain} of this camera touches the interval {between}, within what import times can tell."
             findings.append(Finding.of("further_chain", text, time_us=span_us, chain=chain))
+    anchored = [judged.anchor.position for judged in own if judged.anchor is not None]
+    if anchored and not receipts.shows_all(f"chain/{camera}/", f"chain/{camera}0", since=max(anchored)):
+        text = "Not all chains are shown that this camera has on the ledger."
+        findings.append(Finding.of("parallel_chain", text))
+    for chain in _unbounded(bundle, receipts, camera, chains, interval_us, min(anchored, default=NOWHERE)):
+        text = f"Not everything is shown that chain {chain} of this camera holds around this time."
+        findings.append(Finding.of("parallel_chain", text, chain=chain))
     for chain in _unshown(bundle, camera, chains):
         text = f"Chain {chain} of this camera was opened on the ledger, but none of its records is at hand."
         findings.append(Finding.of("parallel_chain", text, chain=chain))
@@ -115,9 +122,33 @@ def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: se
     return found
 
 
-def _unshown(bundle: Bundle, camera: str, chains: set[int]) -> list[int]:
+def _unbounded(
+    bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int], interval_us: Span, since: Position
+) -> list[int]:
+    """Other chains of the camera with openly anchored blocks, of which something near the interval is not shown.
+
+    Chains run forward: what lies between a block that ends before the interval and one that begins behind it, or the
+    chain's own ends, is all that can touch it.
+    """
+    found = []
+    others = _other_chains(bundle, receipts, camera, chains)
+    for chain in sorted(_opened(bundle, camera) - chains):
+        blocks = others.get(chain, [])
+        before = max((each.sequence for each in blocks if each.end_us <= interval_us[0]), default=0)
+        behind = min((each.sequence for each in blocks if each.start_us >= interval_us[1]), default=MAX_SLOT_NUMBER)
+        end = f"block/{camera}/{chain:010d}0" if behind >= MAX_SLOT_NUMBER else slot_key(camera, chain, behind + 1)
+        if before <= behind and not receipts.shows_all(slot_key(camera, chain, before), end, since=since):
+            found.append(chain)
+    return found
+
+
+def _opened(bundle: Bundle, camera: str) -> set[int]:
     prefix = f"chain/{camera}/"
-    opened = {int(key[len(prefix) :]) for key in bundle.state if key.startswith(prefix)}
+    return {int(key[len(prefix) :]) for key in bundle.state if key.startswith(prefix)}
+
+
+def _unshown(bundle: Bundle, camera: str, chains: set[int]) -> list[int]:
+    opened = _opened(bundle, camera)
     shown = {int(key.split("/")[2]) for key in bundle.state if key.startswith(f"block/{camera}/")}
     shown |= {slot[1] for slot in (*bundle.sealed, *bundle.proofs, *bundle.lacking) if slot[0] == camera}
     return sorted(opened - shown - chains)

@@ -16,13 +16,15 @@ from evidence.leaf_list import parse_leaf_list
 from evidence.leaves import USER_SIDE
 from evidence.records import GapRecord
 from evidence.registry import CameraEntry, Position
-from evidence.trust import EmbeddedTrust, Trust
-from verifier.anchor import AFTER_ALL, Standing
+from evidence.trust import EmbeddedTrust, FabricTrust, Trust
+from verifier.anchor import AFTER_ALL, AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import ReceiptJudge
 from verifier.check_decisions import WrittenDecisions
 from verifier.check_proof import Judged, ProofJudge, read_signed_block
 from verifier.check_registry import RegistryJudge
+from verifier.check_signed_read import SignedReadJudge, readable_authorities
+from verifier.check_vouched import VouchedDecisions
 from verifier.recorded import Recorded, RecordedSegment, RecordedSide
 from verifier.shown_registry import ShownRegistry
 
@@ -40,23 +42,36 @@ class Court:
 
     Args:
         trust: None where the examiner named none.
+        own_word: the trust is what the evidence's own keeper names.
 
     Raises:
         Malformed: the genesis document cannot be read, so that nothing else can be judged.
     """
 
-    def __init__(self, bundle: Bundle, trust: Trust | None) -> None:
+    def __init__(self, bundle: Bundle, trust: Trust | None, *, own_word: bool = False) -> None:
         self.bundle = bundle
         self.genesis = parse_genesis(bundle.genesis)
         self.trust = trust or NO_TRUST
-        named = self.trust.ledger(self.genesis.ledger_id)
-        self.ledger = named if isinstance(named, EmbeddedTrust) else None
-        self.receipts = ReceiptJudge(self.genesis, self.ledger, self.trust, bundle.headers)
+        fabric = bundle.ledger_id.startswith("fabric:")
+        # Of an embedded ledger the name follows from its founding document, whatever the evidence calls it.
+        self.ledger_id = bundle.ledger_id if fabric else self.genesis.ledger_id
+        self.ledger = self.trust.ledger(self.ledger_id)
+        self.receipts: AnchorJudge = self._signed_reads(own_word) if fabric else self._receipts()
         shown = ShownRegistry(bundle, self.receipts)
-        decided = WrittenDecisions(shown, self.genesis)
+        decided = VouchedDecisions(shown, self.receipts) if fabric else WrittenDecisions(shown, self.genesis)
         self.registry = RegistryJudge(bundle, self.genesis, self.receipts, shown, decided)
         proofs = ProofJudge(bundle, self.receipts, self.registry)
         self.judged: Mapping[SlotName, Judged] = {slot: proofs.judge(slot) for slot in bundle.proofs}
+
+    def _receipts(self) -> ReceiptJudge:
+        named = self.ledger if isinstance(self.ledger, EmbeddedTrust) else None
+        return ReceiptJudge(self.genesis, named, self.trust, self.bundle.headers, height=self.bundle.height)
+
+    def _signed_reads(self, own_word: bool) -> SignedReadJudge:
+        named = self.ledger if isinstance(self.ledger, FabricTrust) else None
+        founding = [root for each in self.genesis.msps.values() for root in each.roots]
+        authorities = [*founding, *readable_authorities(self.bundle.authorities)]
+        return SignedReadJudge(self.ledger_id, named, self.trust, self.bundle.reads, authorities, own_word=own_word)
 
     def usable(self, judged: Judged, *, assume: bool) -> bool:
         """Whether a record may support a finding; `assume` takes what is merely untrusted for trusted."""
@@ -128,11 +143,15 @@ class Court:
         return self.registry.registry.camera_at(camera, AFTER_ALL)
 
     @property
-    def founder(self) -> str | None:
-        """Organisation that founded the ledger and keeps it; None where that cannot be read."""
+    def keepers(self) -> tuple[str, ...]:
+        """Organisations whose word everything rests on: who founded an embedded ledger and keeps it, or all who signed
+        every entry that is believed. None where that cannot be read.
+        """
+        if isinstance(self.receipts, SignedReadJudge):
+            return self.receipts.keepers
         receipt = self.bundle.state.get("genesis")
         caller = None if receipt is None else self.receipts.anchor(receipt).caller
-        return None if caller is None else caller.msp
+        return () if caller is None else (caller.msp,)
 
 
 def _earliest(members: Sequence[Judged]) -> Position:

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Literal
 
 from evidence.errors import ConfigInvalid, UnsupportedMedia, VeriframeError
-from evidence.genesis import parse_genesis
 from evidence.trust import Trust
 from media.footage import Footage
 from media.scan import scan
 from verifier import sentences
 from verifier.asked import Asked, check_camera, check_requirements
-from verifier.court import Court, own_word
+from verifier.bundling import Progress
+from verifier.court import Court
 from verifier.fetch import open_source
-from verifier.gather import Progress, Source, gather
+from verifier.gather import gather
 from verifier.joined import join
 from verifier.judge import judge, versions
 from verifier.model import Finding, State
+from verifier.source import Source
 from verifier.states import axes_without_match
 from verifier.verdict import Exhibit, Verdict
 
@@ -112,8 +113,9 @@ def verdict_on(
     if isinstance(evidence, tuple):
         return _undetermined(exhibits, asked, *evidence)
     try:
-        believed = own_word(parse_genesis(evidence.genesis)) if trust == "home" else trust
-        court = Court(gather(evidence, footage, asked, believed, progress), believed)
+        believed = evidence.own_trust if trust == "home" else trust
+        bundle = gather(evidence, footage, asked, believed, progress)
+        court = Court(bundle, believed, own_word=trust == "home")
     except VeriframeError as error:
         return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error.detail})")
     return judge(footage, exhibits, court, asked)

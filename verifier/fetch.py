@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing
+from evidence.fabric_read import SignedRead
 from evidence.leaf_list import MAX_LEAF_LIST_BYTES
 from evidence.ledger_format import LedgerBlock, Receipt
 from evidence.proof_file import MAX_PROOF_FILE_BYTES
 from evidence.registry import Position
+from evidence.trust import Trust
 from sdk.home import Home, open_home, snapshot
 from sdk.index import Index
 from sdk.ledger import LedgerReader, read_ledger
@@ -21,6 +23,7 @@ from sdk.settings import load
 from sdk.spool import Spool
 from sdk.store import Store, batch_file_key, get_bytes, open_store, proof_key
 from verifier.bundle import SlotName
+from verifier.court import own_word
 
 _PROOF_NAME = re.compile(r"proof/([a-z0-9][a-z0-9-]{0,62})/([0-9]{10})-([0-9]{10})")
 
@@ -28,24 +31,15 @@ Opened = TypeVar("Opened", Index, Spool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HomeSource:
-    """A ledger, and where there is a home also its store, spool and index; see `verifier.gather.Source`.
+class Custody:
+    """What a home keeps beside its ledger: store, spool and index; the first half of `verifier.source.Source`.
 
     `index` and `spool` are None where the home has none, or where they cannot be read: both can be done without.
     """
 
-    reader: LedgerReader
     store: Store | None = None
     index: Index | None = None
     spool: Spool | None = None
-
-    @property
-    def genesis(self) -> bytes:
-        return self.reader.genesis.canonical()
-
-    @property
-    def height(self) -> int:
-        return self.reader.height
 
     @property
     def has_store(self) -> bool:
@@ -88,18 +82,6 @@ class HomeSource:
         except Malformed:
             return ()
 
-    def entries(self, prefix: str, *, first: str = "", last: str = "") -> Iterable[tuple[Position, str, bytes]]:
-        return self.reader.proven_entries(prefix, first=first, last=last)
-
-    def entry(self, key: str) -> tuple[Position, str, bytes] | None:
-        return self.reader.proven_get(key)
-
-    def receipt(self, position: Position) -> Receipt:
-        return self.reader.receipt_at(position)
-
-    def block(self, height: int) -> LedgerBlock:
-        return self.reader.block(height)
-
     def leaf_list(self, site: str, recorder: str, batch: int) -> bytes | None:
         if self.store is None:
             return None
@@ -107,6 +89,52 @@ class HomeSource:
             return get_bytes(self.store, batch_file_key(site, recorder, batch), limit=MAX_LEAF_LIST_BYTES)
         except (ObjectMissing, ObjectCorrupt):
             return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeSource(Custody):
+    """An embedded ledger, and where there is a home also what it keeps."""
+
+    reader: LedgerReader
+
+    @property
+    def ledger_id(self) -> str:
+        return self.reader.genesis.ledger_id
+
+    @property
+    def own_trust(self) -> Trust:
+        return own_word(self.reader.genesis)
+
+    @property
+    def genesis(self) -> bytes:
+        return self.reader.genesis.canonical()
+
+    @property
+    def height(self) -> int:
+        return self.reader.height
+
+    @property
+    def reads(self) -> tuple[SignedRead, ...]:
+        return ()
+
+    @property
+    def authorities(self) -> tuple[bytes, ...]:
+        return ()
+
+    def entries(self, prefix: str, *, first: str = "", last: str = "") -> Iterable[tuple[Position, str, bytes]]:
+        return self.reader.proven_entries(prefix, first=first, last=last)
+
+    def entry(self, key: str) -> tuple[Position, str, bytes] | None:
+        return self.reader.proven_get(key)
+
+    def prepare(self, camera: str, chain: int, first: int, last: int) -> None:
+        """All of it is at hand."""
+
+    def shown(self, key: str, position: Position) -> Receipt:
+        return self.reader.receipt_at(position)
+
+    def block(self, height: int) -> LedgerBlock:
+        return self.reader.block(height)
 
 
 @contextmanager

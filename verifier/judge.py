@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from evidence.ledger_format import Receipt
+from evidence.trust import EmbeddedTrust, FabricTrust
 from evidence.version import VERSION as SOFTWARE
 from media.footage import Footage
 from verifier import absent, sentences, ways_out
@@ -40,6 +41,7 @@ _WHOSE = MappingProxyType(
     {
         "operator": "the time of the ledger's one operator",
         "witness": "the time of witnesses",
+        "organisations": "the time that organisations check",
         "timestamp": "the time of a timestamp authority",
         "none": "",
     }
@@ -133,21 +135,22 @@ class _Trial:
         )
 
     def _base(self, state: State, sentence: str) -> Verdict:
-        court, ledger = self.court, self.court.ledger
-        founder = court.founder
+        court = self.court
+        ledger = court.ledger if isinstance(court.ledger, EmbeddedTrust) else None
         return Verdict(
             state=state,
             sentence=sentence,
             exhibits=self.exhibits,
-            kept_by=() if founder is None else (founder,),
+            kept_by=court.keepers,
             trust=TrustFact(
                 source=self.asked.trust_source,
                 sha256=None if self.asked.trust_source == "none" else court.trust.digest.hex(),
-                ledger=court.genesis.ledger_id,
+                ledger=court.ledger_id,
                 operators=() if ledger is None else tuple(key.text for key in ledger.operators),
                 single_operator=ledger is not None and ledger.single_operator,
                 witnesses=() if ledger is None else tuple(key.text for key in ledger.witnesses),
-                registry_as_of=court.bundle.height,
+                organisations=tuple(sorted(court.ledger.msps)) if isinstance(court.ledger, FabricTrust) else (),
+                registry_as_of=court.receipts.registry_as_of,
             ),
             next_step=self._next_step(state),
             asked=self.asked.to_json(),
@@ -175,7 +178,7 @@ class _Trial:
         anchored_by_us, source = latest_anchoring(anchors)
         facts = Facts(
             camera=own.camera,
-            ledger=f"the ledger {sentences.short_ledger(self.court.genesis.ledger_id)}",
+            ledger=f"the ledger {sentences.short_ledger(self.court.ledger_id)}",
             interval_us=span_us,
             picture_us=_picture_us(own),
             when=sentences.anchored_when(anchored_by_us, _WHOSE[source]),
@@ -282,7 +285,7 @@ class _Trial:
             sequences = [judged.slot[2] for judged in members]
             facts.append(
                 AnchorFact(
-                    ledger=self.court.genesis.ledger_id,
+                    ledger=self.court.ledger_id,
                     camera=camera,
                     chain=chain,
                     sequences=(min(sequences), max(sequences)),
@@ -291,7 +294,7 @@ class _Trial:
                     batch=members[0].batch,
                     anchored_by_us=anchor.anchored_by_us,
                     anchored_by_source=anchor.source,
-                    endorsers=() if anchor.caller is None else (anchor.caller.msp,),
+                    endorsers=anchor.endorsers or (() if anchor.caller is None else (anchor.caller.msp,)),
                 )
             )
         return tuple(facts)

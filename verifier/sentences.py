@@ -58,7 +58,8 @@ def seconds(duration_us: int) -> str:
 def short_ledger(ledger_id: str) -> str:
     """A ledger's id as a sentence names it; the whole of it stands beside the sentence."""
     kind, _, rest = ledger_id.partition(":")
-    return f"{kind}:{rest[:16]}…"
+    channel, separator, digest = rest.rpartition(":")
+    return f"{kind}:{channel}{separator}{digest[:16]}…"
 
 
 def joined(parts: Sequence[str]) -> str:

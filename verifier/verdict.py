@@ -92,7 +92,8 @@ class AnchorFact:
 
     sequences: first and last record of the chain that it anchors within the interval.
     anchored_by_us: proven or vouched upper bound of the moment of anchoring; None where nobody vouches.
-    anchored_by_source: `operator`, `witness`, `timestamp` or `none`.
+    transaction: that anchored; where organisations signed what stands on the ledger, the id of that signed read.
+    anchored_by_source: `operator`, `witness`, `organisations`, `timestamp` or `none`.
     """
 
     ledger: str
@@ -126,6 +127,7 @@ class TrustFact:
     """Under what the result was reached.
 
     source: `file`, `home` (the home's own word) or `none`.
+    organisations: of a Fabric channel, whose roots the trust file pins.
     registry_as_of: height of the newest ledger block seen; what was revoked later is not known here.
     """
 
@@ -135,6 +137,7 @@ class TrustFact:
     operators: tuple[str, ...] = ()
     single_operator: bool = False
     witnesses: tuple[str, ...] = ()
+    organisations: tuple[str, ...] = ()
     registry_as_of: int | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -145,6 +148,7 @@ class TrustFact:
             "operators": list(self.operators),
             "single_operator": self.single_operator,
             "witnesses": list(self.witnesses),
+            "organisations": list(self.organisations),
             "registry_as_of_block": self.registry_as_of,
             "later_revocations_seen": False,
         }

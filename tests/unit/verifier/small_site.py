@@ -222,6 +222,7 @@ class Site:
     def bundle(self) -> Bundle:
         reader = self.host.reader
         return Bundle(
+            ledger_id=self.genesis.ledger_id,
             genesis=self.genesis.canonical(),
             state={entry.key: reader.receipt_at(entry.position) for entry in reader.entries()},
             proofs=dict(self.proofs),

@@ -16,7 +16,7 @@ from evidence.digests import sha256
 from evidence.leaf_list import leaf_list
 from evidence.ledger_format import LedgerBlock, Receipt
 from evidence.registry import Position
-from evidence.trust import SeenCheckpoint
+from evidence.trust import SeenCheckpoint, Trust
 from media.footage import Footage
 from sdk.ledger import LedgerReader
 from tests.unit.verifier import small_site
@@ -42,6 +42,17 @@ class Told:
     leaf_lists: Mapping[str, bytes]
     named: Mapping[SlotName, Sequence[tuple[str, str, int]]] = field(default_factory=dict)
     has_store: bool = True
+
+    reads = ()
+    authorities = ()
+
+    @property
+    def ledger_id(self) -> str:
+        return self.site.genesis.ledger_id
+
+    @property
+    def own_trust(self) -> Trust:
+        return self.site.trust
 
     @property
     def genesis(self) -> bytes:
@@ -69,7 +80,10 @@ class Told:
     def entry(self, key: str) -> tuple[Position, str, bytes] | None:
         return self.reader.get(key)
 
-    def receipt(self, position: Position) -> Receipt:
+    def prepare(self, camera: str, chain: int, first: int, last: int) -> None:
+        """All of it is at hand."""
+
+    def shown(self, key: str, position: Position) -> Receipt:
         return self.reader.receipt_at(position)
 
     def block(self, height: int) -> LedgerBlock:
