@@ -8,6 +8,8 @@ VENV ?= .venv
 DEMO_VENV ?= .venv-demo
 # Where hfc lives, apart from everything else; the program looks there, or where HFC_VENV says.
 HFC_VENV ?= $(HOME)/.cache/veriframe/hfc
+# What tests need beside Fabric's programs, only where those are.
+FOR_FABRIC := $(if $(or $(wildcard $(or $(FABRIC_BIN),$(HOME)/.cache/veriframe/fabric/bin)/peer),$(shell command -v peer)),$(HFC_VENV)/.ready)
 # What else pytest should be told, for example PYTEST="-n 2 -k tamper".
 PYTEST ?=
 
@@ -24,7 +26,7 @@ demo: $(DEMO_VENV)/.ready ## record, anchor, tamper, verify: needs only Python 3
 	@$(DEMO_VENV)/bin/veriframe demo
 
 .PHONY: test
-test: $(VENV)/.ready system node ## run all tests
+test: $(VENV)/.ready system node $(FOR_FABRIC) ## run all tests
 	@$(VENV)/bin/python -m pytest $(PYTEST)
 
 .PHONY: lint

@@ -23,6 +23,8 @@ from sdk.hfc_profile import HfcProfile
 
 _C = grpc.StatusCode
 _NEWEST, _SUCCESS = (1 << 63) - 1, 200
+# What gRPC says when there was no connection, so that nothing can have been sent.
+_NOT_CONNECTED = ("failed to connect to all addresses", "DNS resolution failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +84,18 @@ def read_answer(peer: int, said: Mapping[str, Any]) -> Answer:
 
 
 def read_broadcast(answer: Mapping[str, Any]) -> tuple[grpc.StatusCode, str]:
-    """An orderer's answer: OK, UNAVAILABLE (not taken, the next may), or what will not change."""
+    """An orderer's answer: OK; UNAVAILABLE (not taken, the next one may); FAILED_PRECONDITION (nobody will take it); or
+    DEADLINE_EXCEEDED (nobody knows whether it was taken)."""
     if "status" in answer:
         status = int(answer["status"])
-        text = f"{common_pb2.Status.Name(status) if status in common_pb2.Status.values() else status} {answer['info']}"
+        name = next((name for name, number in common_pb2.Status.items() if number == status), str(status))
+        text = f"{name} {answer['info']}".strip()
         if status == _SUCCESS:
             return _C.OK, text
         return (_C.UNAVAILABLE if status >= 500 else _C.FAILED_PRECONDITION), text
-    code = _code(answer, _C.DEADLINE_EXCEEDED)  # whatever went wrong, it may have been taken
-    return code, str(answer.get("details") or answer.get("failed") or code.name.lower())
+    text = str(answer.get("details") or answer.get("failed") or answer.get("code"))
+    unsent = answer.get("code") == _C.UNAVAILABLE.name and any(part in text for part in _NOT_CONNECTED)
+    return (_C.UNAVAILABLE if unsent else _C.DEADLINE_EXCEEDED), text
 
 
 def validation_code(name: str) -> int | None:

@@ -8,6 +8,7 @@ what peers answered is judged here by the same table as the Gateway's answers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from fabric_protos.common import common_pb2
 
 from evidence.digests import sha256
-from evidence.errors import ConfigInvalid, Malformed, Refused
+from evidence.errors import ConfigInvalid, Malformed
 from sdk.fabric_blocks import parse_block
 from sdk.fabric_proposal import (
     NONCE_BYTES,
@@ -45,7 +46,12 @@ from sdk.hfc_process import Worker, WorkerGone, decode, encode
 from sdk.hfc_profile import HfcProfile
 from sdk.identities import Identity
 
+LOG = logging.getLogger("veriframe.hfc")
+
 _C = grpc.StatusCode
+_ELSEWHERE = (_C.UNAVAILABLE, _C.DEADLINE_EXCEEDED, _C.ABORTED)  # another peer may do better
+PATIENCE_S = 10.0  # how long one peer or orderer may take before the next one is asked
+AWAY_S = 30.0  # how long an organisation that did not answer is asked last
 FOLLOW_S = 10.0
 LOOK_EVERY_S = 0.5
 
@@ -66,7 +72,8 @@ class HfcSteps:
         self._worker = Worker(python, worker_configuration(profile))
         self._certificate_hash = _certificate_hash(profile)
         self._orderer = 0
-        self._last: int | None = None  # newest block that the event hub showed
+        self._away: dict[str, float] = {}
+        self._last: int | None = None  # block that this worker's event hub showed last, when it broke
         self._following = asyncio.Lock()
 
     @property
@@ -84,38 +91,57 @@ class HfcSteps:
         ends = time.monotonic() + timeout_s
         said: list[Answer] = []
         for peer in dict.fromkeys(place for msp in wanted for place in self._profile.peers_of(msp)):
-            answer = await self._propose(peer, proposal, signature, ends)
+            answer = await self._propose(peer, proposal, signature, min(ends, time.monotonic() + PATIENCE_S))
             if answer.code is _C.OK:
                 return answer.result
             said.append(answer)
-            if answer.code not in (_C.UNAVAILABLE, _C.DEADLINE_EXCEEDED, _C.ABORTED):
+            if answer.code not in _ELSEWHERE or time.monotonic() >= ends:
                 break
+        if not said:
+            raise Trouble(ConfigInvalid(f"the profile names no peer of {', '.join(wanted)}"), Reaction.STOP)
         raise self._trouble("evaluate", said, wanted)
 
     async def endorse(self, proposal: Proposal, signature: bytes, timeout_s: float) -> Transaction:
-        """Endorsements of the first set of organisations that can be had, put together to a transaction."""
+        """Endorsements of the first set of organisations that can be had and agree, put together to a transaction."""
         ends = time.monotonic() + timeout_s
         sets = (proposal.organisations,) if proposal.organisations else self._profile.endorsement
         said: dict[str, Answer] = {}
-        for wanted in sets:
+        differing: tuple[str, ...] = ()
+        for wanted in sorted(sets, key=lambda each: any(self._is_away(msp) for msp in each)):
             missing = [msp for msp in wanted if msp not in said]
             found = await asyncio.gather(*(self._of_organisation(msp, proposal, signature, ends) for msp in missing))
             said.update(zip(missing, found, strict=True))
             if any(each.code is _C.UNKNOWN for each in said.values()):
                 break  # the contract's word, which no other organisation changes
             if all(said[msp].code is _C.OK for msp in wanted):
-                return await self._assemble(proposal, [said[msp] for msp in wanted], ends)
-        raise self._trouble("endorse", [each for each in said.values() if each.code is not _C.OK], said)
+                if len({said[msp].payload for msp in wanted}) == 1:
+                    return await self._assemble(proposal, [said[msp] for msp in wanted], ends)
+                differing = wanted
+            if time.monotonic() >= ends:
+                break
+        failed = [each for each in said.values() if each.code is not _C.OK]
+        if differing and not any(each.code is _C.UNKNOWN for each in failed):
+            # One peer may be a block behind the other; another contract would differ for ever.
+            details = [self._detail(said[msp], "endorsed another result") for msp in differing]
+            raise classify("endorse", _C.ABORTED, "the organisations' results differ", details)
+        raise self._trouble("endorse", failed, said)
 
     async def _of_organisation(self, msp: str, proposal: Proposal, signature: bytes, ends: float) -> Answer:
         answer = None
         for peer in self._profile.peers_of(msp):
-            answer = await self._propose(peer, proposal, signature, ends)
-            if answer.code not in (_C.UNAVAILABLE, _C.DEADLINE_EXCEEDED, _C.ABORTED):
+            answer = await self._propose(peer, proposal, signature, min(ends, time.monotonic() + PATIENCE_S))
+            if answer.code not in _ELSEWHERE or time.monotonic() >= ends:
                 break
+        if answer is not None and answer.code in (_C.UNAVAILABLE, _C.DEADLINE_EXCEEDED):
+            self._away[msp] = time.monotonic() + AWAY_S
+        else:
+            self._away.pop(msp, None)
         if answer is None:
             raise Trouble(ConfigInvalid(f"the profile names no peer of {msp}"), Reaction.STOP)
         return answer
+
+    def _is_away(self, msp: str) -> bool:
+        return self._away.get(msp, 0.0) > time.monotonic()
 
     async def _propose(self, peer: int, proposal: Proposal, signature: bytes, ends: float) -> Answer:
         left_s = max(ends - time.monotonic(), 0.05)
@@ -128,10 +154,6 @@ class HfcSteps:
         return read_answer(peer, said)
 
     async def _assemble(self, proposal: Proposal, answers: Sequence[Answer], ends: float) -> Transaction:
-        if len({each.payload for each in answers}) > 1:
-            # One peer may be a block behind the other; another contract would differ for ever.
-            details = [self._detail(each, "endorsed another result") for each in answers]
-            raise classify("endorse", _C.ABORTED, "the organisations' results differ", details)
         try:
             said = await self._worker.call(
                 "assemble",
@@ -163,36 +185,38 @@ class HfcSteps:
     # -- ordering and commit -------------------------------------------------------------------------------------
 
     async def submit(self, transaction: Transaction, signature: bytes, timeout_s: float) -> None:
-        """Hand the envelope to an orderer; where one does not take it, to the next."""
+        """Hand the envelope to an orderer; where one does not take it, the same envelope to the next."""
         ends = time.monotonic() + timeout_s
         said: list[Detail] = []
-        while len(said) < len(self._profile.orderers):
-            left_s = max(ends - time.monotonic(), 0.05)
-            await self._follow(min(left_s, FOLLOW_S))
+        perhaps = False  # an orderer may have taken it without saying so; a second one that takes it too does no harm
+        while len(said) < len(self._profile.orderers) and (left_s := ends - time.monotonic()) > 0:
             at = self._orderer
             try:
                 answer = await self._worker.call(
                     "broadcast",
-                    left_s,
+                    min(left_s, PATIENCE_S),
                     orderer=at,
                     tx_id=transaction.tx_id,
                     payload=encode(transaction.message),
                     signature=encode(signature),
                 )
-            except WorkerGone as error:
+            except (WorkerGone, ConfigInvalid) as error:
                 raise classify("submit", _C.DEADLINE_EXCEEDED, str(error)) from error
             if answer.get("broken"):
-                if time.monotonic() >= ends:
-                    raise classify("submit", _C.UNAVAILABLE, "the event hub does not stay")
+                self._last = answer["last"]
+                await self._follow(min(left_s, FOLLOW_S))
                 continue
             code, text = read_broadcast(answer)
             if code is _C.OK:
                 return
             said.append(Detail(address=self._profile.orderers[at].address, msp="an orderer", message=text))
-            if code is not _C.UNAVAILABLE:
+            if code is _C.FAILED_PRECONDITION and not perhaps:
                 raise classify("submit", code, "", said)
+            perhaps = perhaps or code is _C.DEADLINE_EXCEEDED
             if self._orderer == at:
                 self._orderer = (at + 1) % len(self._profile.orderers)
+        if perhaps:
+            raise classify("submit", _C.DEADLINE_EXCEEDED, "no orderer said that it took it", said)
         raise classify("submit", _C.UNAVAILABLE, "no orderer takes it", said)
 
     async def commit_status(self, asked: CommitRequest, signature: bytes, timeout_s: float) -> int:
@@ -202,13 +226,13 @@ class HfcSteps:
             try:
                 answer = await self._worker.call("committed", left_s, tx_id=asked.tx_id)
                 if answer.get("broken"):
+                    self._last = answer["last"]
                     await self._follow(min(left_s, FOLLOW_S))
                     continue
-            except (WorkerGone, Trouble):
+            except (WorkerGone, Trouble, ConfigInvalid):
                 answer = {}
             if "block" in answer:
                 code = validation_code(answer["validation"])
-                self._last = max(self._last or 0, int(answer["block"]))
                 if code is not None:
                     return _valid(code, asked.tx_id, int(answer["block"]))
             found = await self._look(asked.tx_id, max(ends - time.monotonic(), 0.5))
@@ -232,12 +256,11 @@ class HfcSteps:
         try:
             data = await self.evaluate(proposal, self._identity.signer.sign(proposal.message), timeout_s)
             number, transactions = parse_block(data)
-        except Trouble as trouble:
-            if isinstance(trouble.error, Refused) or trouble.reaction is Reaction.AGAIN:
-                return None
-            raise
+        except (Trouble, ConfigInvalid):
+            return None
         except Malformed as error:
-            raise Trouble(error, Reaction.STOP) from error
+            LOG.warning("%s", error)
+            return None
         # The index holds the first transaction of an id; a replay of it in the same block stands behind.
         return next(((number, each.code) for each in transactions if each.tx_id == tx_id), None)
 

@@ -205,7 +205,7 @@ class Worker:
         envelope = create_envelope(_bytes(request["signature"]), _bytes(request["payload"]))
         answer = await self._orderers[request["orderer"]].broadcast(envelope, request["timeout_s"])
         if answer is None:
-            return {"code": "UNKNOWN", "details": "the orderer ended the stream without an answer"}
+            return {"code": "UNAVAILABLE", "details": "the orderer ended the stream without an answer"}
         return {"status": int(answer.status), "info": answer.info}
 
     async def committed(self, request: Members) -> Members:

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from sdk.hfc_process import ENVIRONMENT, hfc_python
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 FABRIC_PROGRAMS = ("peer", "orderer", "configtxgen", "configtxlator", "osnadmin")
 
@@ -89,6 +91,10 @@ def _node_missing() -> str | None:
     return None
 
 
+def _hfc_missing() -> str | None:
+    return None if hfc_python(os.environ, Path.home()) else f"hfc's environment is not there (make hfc, {ENVIRONMENT})"
+
+
 # One row per thing a test may need: its name, and a function that says what is missing (None: nothing).
 REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "footage": _files(footage_directory, "VERIFRAME_FOOTAGE", "one_by_one_person.mp4"),
@@ -98,6 +104,7 @@ REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "gstreamer": _programs("gst-launch-1.0"),
     "postgres": _postgres_missing,
     "fabric": _fabric_missing,
+    "hfc": _hfc_missing,
     "node": _node_missing,
 }
 
