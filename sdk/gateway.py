@@ -41,7 +41,9 @@ LOG = logging.getLogger("veriframe.gateway")
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-LAGGING_ATTEMPTS = 4  # for a refusal by one foreign organisation only, whose peer may not have the newest block yet
+# For a refusal by one foreign organisation only, whose peer may not have the newest block yet: some three seconds, as
+# it takes a peer to find another orderer when its own has died.
+LAGGING_ATTEMPTS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

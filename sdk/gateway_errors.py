@@ -129,12 +129,6 @@ TABLE: tuple[Row, ...] = (
         calls=_ASKING, codes=(_C.UNAVAILABLE, _C.ABORTED, _C.DEADLINE_EXCEEDED),
         error=LedgerUnavailable, reaction=Reaction.AGAIN,
     ),
-    Row(calls=_ASKING, codes=(), says=_BROKEN_OFF, error=LedgerUnavailable, reaction=Reaction.AGAIN),
-    Row(calls=("events",), codes=(), says=_BROKEN_OFF, error=LedgerUnavailable, reaction=Reaction.AGAIN),
-    Row(
-        calls=("submit", "commit status"), codes=(), says=_BROKEN_OFF,
-        error=CommitUnknown, reaction=Reaction.ASK_STATUS,
-    ),
     Row(
         calls=("submit",), codes=(), says=("status=FORBIDDEN",), error=SubmitFailed, reaction=Reaction.STOP,
         next_step="the orderers do not know this identity's certificate, or it was revoked",
@@ -151,6 +145,12 @@ TABLE: tuple[Row, ...] = (
     Row(
         calls=("events",), codes=(_C.UNAVAILABLE, _C.ABORTED, _C.DEADLINE_EXCEEDED),
         error=LedgerUnavailable, reaction=Reaction.AGAIN,
+    ),
+    Row(calls=_ASKING, codes=(), says=_BROKEN_OFF, error=LedgerUnavailable, reaction=Reaction.AGAIN),
+    Row(calls=("events",), codes=(), says=_BROKEN_OFF, error=LedgerUnavailable, reaction=Reaction.AGAIN),
+    Row(
+        calls=("submit", "commit status"), codes=(), says=_BROKEN_OFF,
+        error=CommitUnknown, reaction=Reaction.ASK_STATUS,
     ),
     Row(
         calls=_ALL, codes=(_C.PERMISSION_DENIED, _C.UNAUTHENTICATED, _C.INVALID_ARGUMENT, _C.NOT_FOUND),

@@ -20,6 +20,7 @@ from evidence.errors import (
     SubmitFailed,
     VeriframeError,
 )
+from sdk.gateway import LAGGING_ATTEMPTS
 from sdk.gateway_blocking import BlockingGateway
 from sdk.gateway_checkpoint import Checkpoint
 from sdk.gateway_errors import TABLE, Detail, Reaction, classify, classify_validation
@@ -148,7 +149,7 @@ def test_a_foreign_peer_that_lags_is_asked_again_and_believed_in_the_end(
     stand.gateway.faults += [lags] * 20
     with pytest.raises(Refused):
         operator.submit("propose_camera", camera())
-    assert len(calls(stand, "endorse")) == 4
+    assert len(calls(stand, "endorse")) == LAGGING_ATTEMPTS
 
 
 def test_a_contract_process_that_breaks_is_an_outage_and_no_refusal(
