@@ -49,18 +49,24 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-@pytest.fixture(scope="session")
-def fabric_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    """Four organisations and three Raft orderers with the contract, up; certificates from the cast's authorities."""
+def network_of_the_cast(root: Path, **changed: object) -> Network:
+    """Four organisations and three Raft orderers, not yet up; certificates come from the cast's authorities."""
     network = Network(
-        topology=laid_out("raft", time_window=REHEARSAL_WINDOW),
-        root=tmp_path_factory.mktemp("network"),
+        topology=laid_out("raft", time_window=REHEARSAL_WINDOW, **changed),
+        root=root,
         programs=find_programs(os.environ, Path.home()),
         founded=False,
     )
     assert now_us() > NOW_US, "this machine's clock stands before the day that the scenarios are set on"
     for each in network.topology.settings.organisations:
         save_authority(the_cast().authorities[each.msp], network.material.organisation(each.name) / "ca")
+    return network
+
+
+@pytest.fixture(scope="session")
+def fabric_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """Four organisations and three Raft orderers with the contract, up."""
+    network = network_of_the_cast(tmp_path_factory.mktemp("network"))
     try:
         network.up(now_us=now_us())
         yield network

@@ -37,12 +37,12 @@ def fill(world: FabricWorld, prefix: bytes, count: bytes) -> bytes:
 
 
 def get(world: FabricWorld, *keys: bytes) -> bytes:
+    names = [key.decode() for key in keys]
     found = []
-    for key in keys:
-        value = world.get(key.decode())
+    for name, value in zip(names, world.get_many(names), strict=True):
         if value is None:
-            raise Refused(f"nothing stands under {key.decode()}", reason="not_found", where="get")
-        found.append(_line(key.decode(), value))
+            raise Refused(f"nothing stands under {name}", reason="not_found", where="get")
+        found.append(_line(name, value))
     return b"".join(found)
 
 

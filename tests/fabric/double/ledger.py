@@ -66,9 +66,9 @@ class DoubleLedger:
         found = keys[bisect_left(keys, start) : bisect_left(keys, end)]
         return [(key, *self._state[key]) for key in found]
 
-    def set(self, key: str, value: bytes) -> None:
+    def set(self, key: str, value: bytes, version: Version = (0, 0)) -> None:
         """Put something into the state without a transaction."""
-        self._state[key] = (value, (0, 0))
+        self._state[key] = (value, version)
 
     def order(self, envelope: bytes) -> None:
         with self.changed:
