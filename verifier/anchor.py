@@ -88,8 +88,12 @@ class AnchorJudge(Protocol):
         """What `shown` is worth; never raises."""
         ...
 
-    def shows_all(self, start: str, end: str, *, since: Position) -> bool:
-        """Whether everything under start <= key < end is shown, as it stood at `since` or later."""
+    def shows_all(self, start: str, end: str, *, since: Position, assume: bool = False) -> bool:
+        """Whether everything under start <= key < end is shown, as it stood at `since` or later.
+
+        Args:
+            assume: take what is merely untrusted for trusted.
+        """
         ...
 
     @property

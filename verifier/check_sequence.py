@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from evidence.batches import Batch, parse_batch
@@ -57,9 +57,13 @@ def check_links(own: Iterable[Judged]) -> list[Finding]:
 
 
 def check_chains(
-    own: Sequence[Judged], bundle: Bundle, receipts: AnchorJudge, *, camera: str, interval_us: Span
+    own: Sequence[Judged], bundle: Bundle, receipts: AnchorJudge, *, camera: str, interval_us: Span, assume: bool
 ) -> list[Finding]:
-    """Whether another chain of the camera covers the same time, and whether the interval spans several chains."""
+    """Whether another chain of the camera covers the same time, and whether the interval spans several chains.
+
+    Args:
+        assume: take what is merely untrusted for trusted.
+    """
     chains = {judged.slot[1] for judged in own}
     imported = any(record.tap == "import" for record in map(record_of, own) if record is not None)
     tolerance_us = IMPORT_OVERLAP_US if imported else 0
@@ -86,10 +90,13 @@ def check_chains(
             text = f"Chain {chain} of this camera touches the interval {between}, within what import times can tell."
             findings.append(Finding.of("further_chain", text, time_us=span_us, chain=chain))
     anchored = [judged.anchor.position for judged in own if judged.anchor is not None]
-    if anchored and not receipts.shows_all(f"chain/{camera}/", f"chain/{camera}0", since=max(anchored)):
+    if anchored and not receipts.shows_all(f"chain/{camera}/", f"chain/{camera}0", since=max(anchored), assume=assume):
         text = "Not all chains are shown that this camera has on the ledger."
         findings.append(Finding.of("parallel_chain", text))
-    for chain in _unbounded(bundle, receipts, camera, chains, interval_us, min(anchored, default=NOWHERE)):
+    since = min(anchored, default=NOWHERE)
+    for chain, start, end in _next_to(bundle, receipts, camera, chains, interval_us, assume=assume):
+        if receipts.shows_all(start, end, since=since, assume=assume):
+            continue
         text = f"Not everything is shown that chain {chain} of this camera holds around this time."
         findings.append(Finding.of("parallel_chain", text, chain=chain))
     for chain in _unshown(bundle, camera, chains):
@@ -122,24 +129,29 @@ def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: se
     return found
 
 
-def _unbounded(
-    bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int], interval_us: Span, since: Position
-) -> list[int]:
-    """Other chains of the camera with openly anchored blocks, of which something near the interval is not shown.
+def _next_to(
+    bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int], interval_us: Span, *, assume: bool
+) -> Iterator[tuple[int, str, str]]:
+    """The camera's other chains, each with the range of ledger keys in which blocks could touch the interval.
 
-    Chains run forward: what lies between a block that ends before the interval and one that begins behind it, or the
-    chain's own ends, is all that can touch it.
+    Chains run forward: that is what lies between a block that ends before the interval and one that begins behind it,
+    these included, or the chain's own ends.
     """
-    found = []
-    others = _other_chains(bundle, receipts, camera, chains)
+    limit = Standing.UNTRUSTED if assume else Standing.SOUND
+    shown: dict[int, list[Block]] = defaultdict(list)
+    for key, each in bundle.state.items():
+        if key.startswith(f"block/{camera}/") and receipts.anchor(each).judgement.standing <= limit:
+            try:
+                block = read_signed_block(each.writes[key]).block
+            except Malformed:
+                continue
+            shown[block.chain].append(block)
     for chain in sorted(_opened(bundle, camera) - chains):
-        blocks = others.get(chain, [])
-        before = max((each.sequence for each in blocks if each.end_us <= interval_us[0]), default=0)
-        behind = min((each.sequence for each in blocks if each.start_us >= interval_us[1]), default=MAX_SLOT_NUMBER)
-        end = f"block/{camera}/{chain:010d}0" if behind >= MAX_SLOT_NUMBER else slot_key(camera, chain, behind + 1)
-        if before <= behind and not receipts.shows_all(slot_key(camera, chain, before), end, since=since):
-            found.append(chain)
-    return found
+        before = max((each.sequence for each in shown[chain] if each.end_us <= interval_us[0]), default=0)
+        behind = (each.sequence for each in shown[chain] if each.start_us >= interval_us[1])
+        last = min((sequence for sequence in behind if sequence >= before), default=MAX_SLOT_NUMBER)
+        end = f"block/{camera}/{chain:010d}0" if last >= MAX_SLOT_NUMBER else slot_key(camera, chain, last + 1)
+        yield chain, slot_key(camera, chain, before), end
 
 
 def _opened(bundle: Bundle, camera: str) -> set[int]:

@@ -72,6 +72,7 @@ class SignedReadJudge:
         self._own_word = own_word
         self._authorities = _pinned(named, authorities)
         self._certificates: dict[bytes, Certificate | None] = {}
+        self._reads = tuple(reads)
         self._judged = {id(read): self._judge(read) for read in reads}
         self._sound = [read for read in reads if self._judged[id(read)][0].standing is Standing.SOUND]
         self._said: dict[str, set[tuple[Position, bytes]]] = defaultdict(set)
@@ -90,9 +91,7 @@ class SignedReadJudge:
         judgement, endorsers = self._judged[id(best)]
         if judgement.standing is Standing.SOUND and self._said[shown.key] != {(shown.position, shown.value)}:
             judgement = broken("contradiction", "organisations signed two different contents of one ledger entry")
-        moments = [
-            read.transaction.time_us + TIME_WINDOW_US for read in reads if read in self._sound and self._timed(read)
-        ]
+        moments = [read.transaction.time_us + TIME_WINDOW_US for read in reads if self._timed(read)]
         return Anchor(
             judgement=judgement,
             position=shown.position,
@@ -104,9 +103,11 @@ class SignedReadJudge:
             key=shown.key,
         )
 
-    def shows_all(self, start: str, end: str, *, since: Position) -> bool:
+    def shows_all(self, start: str, end: str, *, since: Position, assume: bool = False) -> bool:
         """Whether believed reads that are not older than `since` show every key with start <= key < end."""
-        return covered([each for read in self._sound if read.as_of >= since for each in read.ranges], start, end)
+        limit = Standing.UNTRUSTED if assume else Standing.SOUND
+        reads = [read for read in self._reads if read.as_of >= since and self._judged[id(read)][0].standing <= limit]
+        return covered([each for read in reads for each in read.ranges], start, end)
 
     @property
     def registry_as_of(self) -> int | None:
@@ -171,8 +172,10 @@ class SignedReadJudge:
 
     def _timed(self, read: SignedRead) -> bool:
         """Whether an organisation that is not the asker's, and whom the examiner believes to check times, signed."""
-        others = {*self._judged[id(read)][1]} - {read.transaction.creator.msp}
-        return self._named is not None and bool(others & {*self._named.timewindow_msps})
+        judgement, endorsers = self._judged[id(read)]
+        others = {*endorsers} - {read.transaction.creator.msp}
+        checked = self._named is not None and bool(others & {*self._named.timewindow_msps})
+        return checked and judgement.standing is Standing.SOUND
 
 
 def _pinned(named: FabricTrust | None, authorities: Iterable[Certificate]) -> Mapping[str, list[Certificate]]:

@@ -235,7 +235,9 @@ class _Trial:
         span_us = shown_us or (own.start_us, own.end_us)
         record = next(record for record in map(record_of, in_use) if record is not None)
         yield from check_links(in_use)
-        yield from check_chains(in_use, court.bundle, court.receipts, camera=own.camera, interval_us=span_us)
+        yield from check_chains(
+            in_use, court.bundle, court.receipts, camera=own.camera, interval_us=span_us, assume=self.assume
+        )
         yield from check_sealed(in_use, court.bundle, court.receipts, court.registry, site=record.site)
         yield from check_time(in_use, self._headers())
         yield from check_policy(in_use, court.registry)
