@@ -14,7 +14,7 @@ from chaincode.deputies import acting
 from chaincode.participants import founding_admin
 from chaincode.roles import PLACES
 from chaincode.rule import Rule, refuse
-from chaincode.second_person import rules_in_force, rules_key
+from chaincode.second_person import FIRST_ACTIVATED, rules_in_force, rules_key
 from chaincode.table import TABLE, VERSION
 from chaincode.world import World
 from evidence.canonical import canonical
@@ -141,7 +141,7 @@ def _ahead(world: World, rule: Rule, parsed: Arguments) -> Iterable[str]:
         return
     yield entries.key_entry_key(world.caller.public_key.key_id)
     if rule.kind == "submit":
-        yield rules_key(VERSION + 1)
+        yield rules_key(FIRST_ACTIVATED)
     if rule.ahead is not None:
         yield from rule.ahead(parsed)
 
@@ -149,9 +149,10 @@ def _ahead(world: World, rule: Rule, parsed: Arguments) -> Iterable[str]:
 def _check_rules(world: World, rule: Rule) -> None:
     """A contract that does not know the rules in force writes nothing: organisations upgrade one after the other.
 
-    Rules are activated one version after the other, so the one behind our own tells.
+    Never by a key that follows from our own version: contracts of two versions would read different keys, and no
+    transaction would find two organisations that endorse the same.
     """
-    if rule.kind == "submit" and world.get(rules_key(VERSION + 1)) is not None:
+    if rule.kind == "submit" and rules_in_force(world) > VERSION:
         raise refuse(
             "denied",
             f"version {rules_in_force(world)} of the rules is in force, and this contract knows version {VERSION}",

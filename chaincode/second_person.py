@@ -12,10 +12,12 @@ from chaincode import documents, entries
 from chaincode.arguments import Arguments
 from chaincode.participants import bind_key
 from chaincode.rule import refuse
-from chaincode.world import World, prefix_range
+from chaincode.world import World
 from evidence.canonical import canonical
 from evidence.digests import sha256
 from evidence.registry import ACTIVE, SUSPENDED, ParticipantEntry
+
+FIRST_ACTIVATED = 2  # version 1 of the rules counts from the founding on
 
 
 def confirmed(world: World, actor: ParticipantEntry, function: str, arguments: Arguments) -> ParticipantEntry | None:
@@ -79,7 +81,11 @@ def replace_admin(world: World, actor: ParticipantEntry, arguments: Arguments) -
 
 
 def activate_rules(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    """Let the rules of the next version count from here on; contracts that do not know them stop writing."""
+    """Let the rules of the next version count from here on; contracts that do not know them stop writing.
+
+    Until then a newer contract follows the rules in force, to the byte: it reads the same keys and writes the same
+    values, else no two organisations endorse the same while some have upgraded and some have not.
+    """
     version, now = arguments.number("version"), rules_in_force(world)
     if version != now + 1:
         raise refuse("conflict", f"rules are activated one version after the other, and version {now} is in force")
@@ -94,8 +100,8 @@ def rules_key(version: int) -> str:
 
 
 def rules_in_force(world: World) -> int:
-    """Version of the rules that count; 1 from the founding on."""
-    version = 1
-    for key, _ in world.scan(*prefix_range("rules/")):
-        version = entries.number_of(key)
+    """Version of the rules that count; 1 from the founding on. Reads the same keys whatever version asks."""
+    version = FIRST_ACTIVATED - 1
+    while world.get(rules_key(version + 1)) is not None:
+        version += 1
     return version
