@@ -91,6 +91,12 @@ class LedgerReader:
         with self.view() as view:
             return tip_height(view)
 
+    def newest_block(self) -> tuple[int, bytes]:
+        """Height and hash of the newest ledger block."""
+        with self.view() as view:
+            height = tip_height(view)
+            return height, parse_ledger_block(_block(view, height)).digest
+
     @property
     def checkpoint(self) -> bytes:
         """The newest checkpoint, a signed note."""

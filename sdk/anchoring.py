@@ -16,10 +16,10 @@ from evidence.decisions import parse_revocation
 from evidence.digests import sha256
 from evidence.errors import Malformed, Refused, VeriframeError
 from evidence.leaf_list import leaf_list
-from evidence.ledger_format import Receipt
 from evidence.registry import CameraEntry, judge_block, parse_camera_entry, parse_participant_entry
 from sdk.attempt import Attempt
 from sdk.index import LedgerEntry
+from sdk.ledger import Written
 from sdk.sealed import BatchRow, Row, row_block
 from sdk.spool import Spool
 
@@ -65,7 +65,7 @@ class AnchorLedger(Protocol):
 
     def submit(self, function: str, *arguments: bytes) -> object: ...
 
-    def receipt_for(self, key: str) -> Receipt | None: ...
+    def receipt_for(self, key: str) -> Written | None: ...
 
 
 class Anchoring:
@@ -294,7 +294,7 @@ def _within_bytes(whole: Sequence[Sendable]) -> Iterable[Sequence[Sendable]]:
         yield part
 
 
-def _covers(receipt: Receipt, block: Block) -> bool:
+def _covers(receipt: Written, block: Block) -> bool:
     """Whether the transaction wrote this very block; another signature over it is the same block."""
     value = receipt.writes.get(slot_key(block.camera, block.chain, block.sequence))
     return value is not None and parse_signed_block(value).block == block

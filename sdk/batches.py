@@ -56,10 +56,11 @@ class Batches:
             "UPDATE batches SET stored_at_us=? WHERE number=? AND stored_at_us IS NULL", (self._now(), batch.number)
         )
 
-    def mark_anchored(self, batch: BatchRow, receipt: bytes) -> None:
-        """One commit for the batch and all its rows; each row's receipt is the batch's."""
+    def mark_anchored(self, batch: BatchRow, receipt: bytes | None) -> None:
+        """One commit for the batch and all its rows; each row's receipt is the batch's. None: it is taken later."""
         with self._db.transaction() as change:
-            now_us, kept = self._now(), add_receipt(change, receipt)
+            now_us = self._now()
+            kept = None if receipt is None else add_receipt(change, receipt)
             change.execute(
                 "UPDATE batches SET anchored_at_us=? WHERE number=? AND anchored_at_us IS NULL", (now_us, batch.number)
             )
@@ -70,6 +71,11 @@ class Batches:
 
     def mark_refused(self, batch: BatchRow, reason: str) -> None:
         self._db.run("UPDATE sealed SET refused=? WHERE batch=? AND anchored_at_us IS NULL", (reason, batch.number))
+
+    def numbered(self, number: int) -> BatchRow | None:
+        """The batch with this number of the spool's own, see `Row.batch`."""
+        found = self._batches("number=?", (number,))
+        return found[0] if found else None
 
     def dissolve(self, batch: BatchRow) -> None:
         """Give the rows of a batch back, because the ledger holds another batch of this number, made elsewhere."""

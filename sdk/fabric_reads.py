@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
-from evidence.canonical import parse_canonical
-from evidence.errors import LedgerUnavailable, Malformed, Refused
+from evidence.canonical import canonical, parse_canonical
+from evidence.errors import ConfigInvalid, LedgerUnavailable, Malformed, Refused
 from evidence.fabric_read import SignedRead, parse_signed_read, signed_read_document
 from evidence.proof_ranges import (
     MAX_ENTRIES,
@@ -40,6 +40,8 @@ _NUMBERED = re.compile(r"[0-9]{10}")
 _ALPHABET = "-/0123456789abcdefghijklmnopqrstuvwxyz"
 
 Wait = Callable[[float], None]
+Entry = tuple[str, bytes]
+"""Key and value."""
 
 
 class Endorser(Protocol):
@@ -97,16 +99,18 @@ def ranges_for(
             *(slot_range(camera, each) for each in others),
         ]
     )
-    ranges += joined([batch_range(each._replace(first=max(0, each.first - 1), last=each.last + 1)) for each in batches])
-    return tuple(ranges)
+    return *ranges, *batch_ranges(batches)
 
 
 def slot_range(camera: str, slots: Slots) -> KeyRange:
     return _numbers(f"block/{camera}/{slots.chain:010d}", slots.first, slots.last)
 
 
-def batch_range(batches: Batches) -> KeyRange:
-    return _numbers(f"root/{batches.site}/{batches.recorder}", batches.first, batches.last)
+def batch_ranges(batches: Iterable[Batches]) -> tuple[KeyRange, ...]:
+    """Runs of sealed batches, each with one more at both ends."""
+    return joined(
+        [_numbers(f"root/{each.site}/{each.recorder}", max(0, each.first - 1), each.last + 1) for each in batches]
+    )
 
 
 def _numbers(stem: str, first: int, last: int) -> KeyRange:
@@ -143,15 +147,56 @@ def collect(
     return documents
 
 
-def split(gateway: Endorser, ranges: Iterable[tuple[str, str]]) -> Iterator[list[KeyRange]]:
-    """`ranges` as questions that peers answer key by key, each of at most 64 ranges and 1,000 entries."""
+def collect_pages(
+    gateway: Endorser,
+    camera: str,
+    slots: Slots,
+    beside: Iterable[tuple[str, str]],
+    *,
+    organisations: Sequence[str] | None = None,
+    shows: Iterable[str] = (),
+    wait: Wait = time.sleep,
+) -> list[bytes]:
+    """Signed reads of an interval, each with all of `beside` and as many slots as it has room for.
+
+    What else a proof needs (see `ranges_for`) stands in the same read as the slots, so that it cannot be older than
+    they are. Each page is one slot wider at both ends. Arguments and errors as `collect`; also
+
+    Raises:
+        ConfigInvalid: `beside` alone is more than one read can show.
+    """
+    fixed = list(_pieces(gateway, in_order(beside)))
+    ranges_left, entries_left = MAX_RANGES - len(fixed), MAX_ENTRIES - sum(piece.most for piece in fixed)
+    per_page = min(entries_left, ranges_left * MAX_RAW_READS) - 2
+    if per_page < 1:
+        raise ConfigInvalid(
+            f"the registry around camera {camera} is more than the {MAX_ENTRIES} entries that one read can show",
+            next_step="verify against the ledger with a full receipt, or begin a new channel",
+        )
+    expected = set(shows)
+    documents = []
+    for first in range(slots.first, slots.last + 1, per_page):
+        page = slot_range(camera, Slots(slots.chain, max(0, first - 1), min(slots.last, first + per_page - 1) + 1))
+        counted = _counted(page)
+        pieces = [_Piece(page, 1)] if counted is None else list(_by_number(*counted))
+        wanted = {key for key in expected if any(a <= key < b for a, b in (page, *(each.range for each in fixed)))}
+        part = [each.range for each in (*fixed, *pieces)]
+        documents.append(_signed(gateway, part, organisations, wanted, wait).document)
+    return documents
+
+
+def in_order(ranges: Iterable[tuple[str, str]]) -> list[KeyRange]:
+    """The same keys in as few ranges as possible, in the order in which they were first named."""
     asked = list(ranges)
     places = {each: index for index, each in reversed(list(enumerate(asked)))}
-    # What was asked for first stands in the first question.
-    in_order = sorted(
+    return sorted(
         joined(asked), key=lambda whole: min(at for each, at in places.items() if whole.start <= each[0] < whole.end)
     )
-    return _packed(_pieces(gateway, in_order))
+
+
+def split(gateway: Endorser, ranges: Iterable[tuple[str, str]]) -> Iterator[list[KeyRange]]:
+    """`ranges` as questions that peers answer key by key, each of at most 64 ranges and 1,000 entries."""
+    return _packed(_pieces(gateway, in_order(ranges)))
 
 
 def _signed(
@@ -229,29 +274,32 @@ def _by_keys(asked: KeyRange, keys: Sequence[str]) -> Iterator[_Piece]:
 
 def _keys(gateway: Endorser, ranges: Sequence[KeyRange]) -> dict[KeyRange, list[str]]:
     """The keys that stand in each range now, by a plain question: nothing that proves anything."""
-    found: dict[KeyRange, list[str]] = {}
-    if not ranges:
-        return found
-    if len(ranges) <= MAX_RANGES:
+    found: dict[KeyRange, list[Entry]] = {}
+    if 0 < len(ranges) <= MAX_RANGES:
         try:
-            return _asked(gateway, ranges)
+            found = _asked(gateway, ranges)
         except Refused as error:
             if error.reason != "invalid":
                 raise
     for each in ranges:
-        found[each] = _keys_of(gateway, each)
-    return found
+        if each not in found:
+            found[each] = plain_entries(gateway, each)
+    return {each: [key for key, _ in entries] for each, entries in found.items()}
 
 
-def _keys_of(gateway: Endorser, asked: KeyRange) -> list[str]:
-    """Keys of one range; where they are too many for one answer, of its parts."""
+def plain_entries(gateway: Endorser, asked: KeyRange) -> list[Entry]:
+    """What stands in a range now, as the gateway's peer answers; where it is too much for one answer, in parts.
+
+    Raises:
+        Refused: not shown to the identity that asks. LedgerUnavailable, Malformed.
+    """
     try:
         return _asked(gateway, [asked])[asked]
     except Refused as error:
         parts = _parts(asked) if error.reason == "invalid" else []
         if len(parts) < 2:
             raise
-    return [key for part in parts for key in _keys_of(gateway, part)]
+    return [entry for part in parts for entry in plain_entries(gateway, part)]
 
 
 def _parts(asked: KeyRange) -> list[KeyRange]:
@@ -274,12 +322,13 @@ def _before(end: str) -> str:
     return end[:-1] + (_ALPHABET[place - 1] if place > 0 else "")
 
 
-def _asked(gateway: Endorser, ranges: Sequence[KeyRange]) -> dict[KeyRange, list[str]]:
-    answer = parse_canonical(
-        gateway.evaluate(READ_FUNCTION, request(ranges)), "answer of the peer", limit=_ANSWER_BYTES
-    )
+def _asked(gateway: Endorser, ranges: Sequence[KeyRange]) -> dict[KeyRange, list[Entry]]:
+    data = gateway.evaluate(READ_FUNCTION, request(ranges))
+    answer = parse_canonical(data, "answer of the peer", limit=_ANSWER_BYTES)
     try:
-        shown = [[str(entry["key"]) for entry in each["entries"]] for each in answer["ranges"]]
+        shown = [
+            [(str(each["key"]), canonical(each["value"])) for each in said["entries"]] for said in answer["ranges"]
+        ]
     except (TypeError, KeyError) as error:
         raise Malformed("the peer answered something else than entries of ranges") from error
     if len(shown) != len(ranges):

@@ -10,7 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platformdirs import user_config_path, user_data_path
@@ -35,14 +35,16 @@ class Home:
 
     Attributes:
         databases: where the databases are; the home itself, or the private copies that `snapshot` makes.
-        ledger_id: `embedded:<genesis hash>`.
+        ledger_id: `embedded:<genesis hash>`, or `fabric:<channel>:<genesis header hash>`.
         demo: made by `init --demo`: one process holds every organisation's keys.
+        profile: how the Fabric channel is reached; None where the ledger is a file of this home.
     """
 
     path: Path
     databases: Path
     ledger_id: str
     demo: bool
+    profile: Path | None = None
 
     @property
     def ledger(self) -> Path:
@@ -75,6 +77,16 @@ class Home:
     @property
     def keys(self) -> Path:
         return self.path / "keys"
+
+    @property
+    def channel_trust(self) -> Path:
+        """What a Fabric channel's peers said of its organisations when the home was made, as a trust file."""
+        return self.path / "channel.json"
+
+    @property
+    def seen(self) -> Path:
+        """What a channel last said that recording needs, so that it goes on while the network is away."""
+        return self.path / "seen"
 
     @property
     def settings(self) -> Path:
@@ -143,11 +155,15 @@ def open_home(path: Path, *, writing: bool = True) -> Home:
         raise ConfigInvalid(
             f"the home cannot be read ({error.strerror})", where=str(manifest), next_step="check owner and permissions"
         ) from error
-    f = Fields(parse_canonical(data, "home.json"), "home.json", ("type", "ledger", "demo"))
+    f = Fields(parse_canonical(data, "home.json"), "home.json", ("type", "ledger", "demo"), ("profile",))
     f.const("type", HOME_TYPE)
     if writing:
         _check_private(path)
-    return Home(path=path, databases=path, ledger_id=f.text("ledger"), demo=f.boolean("demo"))
+    profile = f.optional("profile", f.text)
+    return Home(
+        path=path, databases=path, ledger_id=f.text("ledger", limit=512), demo=f.boolean("demo"),
+        profile=None if profile is None else Path(profile),
+    )  # fmt: skip
 
 
 @contextmanager
@@ -188,11 +204,12 @@ def building(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_manifest(folder: Path, *, ledger_id: str, demo: bool) -> None:
+def write_manifest(folder: Path, *, ledger_id: str, demo: bool, profile: Path | None = None) -> None:
+    members: dict[str, object] = {"type": HOME_TYPE, "ledger": ledger_id, "demo": demo}
+    if profile is not None:
+        members["profile"] = str(profile)
     with translated(folder, _WHAT):
-        write_new_file(
-            folder / _MANIFEST, canonical({"type": HOME_TYPE, "ledger": ledger_id, "demo": demo}), mode=0o600
-        )
+        write_new_file(folder / _MANIFEST, canonical(members), mode=0o600)
 
 
 @contextmanager
@@ -209,7 +226,7 @@ def snapshot(home: Home) -> Iterator[Home]:
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 copy_database(home.path / each, target)
         try:
-            yield Home(path=home.path, databases=folder, ledger_id=home.ledger_id, demo=home.demo)
+            yield replace(home, databases=folder)
         except VeriframeError as error:
             if Path(error.where).is_relative_to(folder):
                 error.where = str(home.path / Path(error.where).relative_to(folder))

@@ -24,11 +24,14 @@ __all__ = [
     "Committed",
     "EmbeddedLedger",
     "Event",
+    "HomeLedger",
     "Ledger",
     "LedgerEntry",
     "LedgerReader",
     "Position",
     "Problem",
+    "StateReader",
+    "Written",
     "ask",
     "check_ledger",
     "found_ledger",
@@ -66,6 +69,59 @@ class Ledger(Protocol):
     def events(self, after: Position | None = None) -> Iterator[Event]:
         """Events behind `after`, in ledger order, up to now."""
         ...
+
+    def close(self) -> None: ...
+
+
+class StateReader(Protocol):
+    """What a ledger holds now, for looking at: the embedded one's `LedgerReader`, a channel's `ChannelView`."""
+
+    @property
+    def genesis(self) -> Genesis: ...
+
+    @property
+    def height(self) -> int:
+        """Height of the newest ledger block."""
+        ...
+
+    def newest_block(self) -> tuple[int, bytes]:
+        """Height and hash of the newest ledger block."""
+        ...
+
+    def get(self, key: str) -> LedgerEntry | None: ...
+
+    def entries(self, prefix: str = "", *, first: str = "", last: str = "") -> tuple[LedgerEntry, ...]:
+        """What stands under every key with `prefix` (ending in a slash), narrowed to first <= key <= last."""
+        ...
+
+
+class Written(Protocol):
+    """What one transaction wrote, as far as the one who sent it is told at once."""
+
+    @property
+    def writes(self) -> Mapping[str, bytes]: ...
+
+    def canonical(self) -> bytes | None:
+        """The receipt to keep; None where it is taken later, as a signed read."""
+        ...
+
+
+class HomeLedger(Protocol):
+    """A home's ledger, acting as one of its identities, whatever the ledger is."""
+
+    @property
+    def reader(self) -> StateReader: ...
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def submit(self, function: str, *arguments: bytes) -> Committed: ...
+
+    def submit_many(self, calls: Sequence[tuple[str, Sequence[bytes]]]) -> list[Committed | VeriframeError]: ...
+
+    def evaluate(self, function: str, *arguments: bytes) -> bytes: ...
+
+    def receipt_for(self, key: str) -> Written | None: ...
 
     def close(self) -> None: ...
 
@@ -206,7 +262,13 @@ def read_ledger(url: str) -> LedgerReader:
     return LedgerReader(_sqlite_path(url))
 
 
-def ask(ledger: Ledger, function: str, members: Mapping[str, object] | None = None) -> object:
+class Asked(Protocol):
+    """What can be asked."""
+
+    def evaluate(self, function: str, *arguments: bytes) -> bytes: ...
+
+
+def ask(ledger: Asked, function: str, members: Mapping[str, object] | None = None) -> object:
     """`evaluate` with named arguments; returns the parsed answer."""
     answer = ledger.evaluate(function, canonical(dict(members or {})))
     return parse_canonical(answer, f"answer of {function}", limit=16 << 20)

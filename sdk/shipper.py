@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from chaincode.anchors import MAX_BATCH_BLOCKS
 from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing, Refused, VeriframeError
@@ -34,6 +35,7 @@ class Drained:
     """What a drain did, and what is left; nothing is left only when both pending figures are 0.
 
     waiting: per camera of which something is left, how many records are not stored, and not anchored.
+    unread: anchored records of which no signed read has been taken yet; 0 where the ledger needs none.
     """
 
     stored: int
@@ -42,10 +44,19 @@ class Drained:
     pending_anchor: int
     troubles: tuple[Trouble, ...]
     waiting: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unread: int = 0
 
     @property
     def complete(self) -> bool:
         return self.pending_store == 0 and self.pending_anchor == 0
+
+
+class Errand(Protocol):
+    """A further thing that is done in every attempt."""
+
+    def run(self, attempt: Attempt) -> None:
+        """Do what can be done; troubles are noted, never raised."""
+        ...
 
 
 class Shipper:
@@ -56,6 +67,7 @@ class Shipper:
         index: made to know what has been stored; None: not kept.
         sealed: anchor sealed batches of this (site, recorder) instead of single blocks.
         most_blocks: of one open batch, at most 500.
+        reading: takes signed reads of what has been anchored; None: the ledger gives receipts at once.
     """
 
     def __init__(
@@ -67,9 +79,11 @@ class Shipper:
         index: Index | None = None,
         sealed: tuple[str, str] | None = None,
         most_blocks: int = MAX_BATCH_BLOCKS,
+        reading: Errand | None = None,
     ) -> None:
         self._spool = spool
         self._store = store
+        self._reading = reading
         self._index = index
         self._sealed = sealed
         self._anchoring = Anchoring(spool, ledger, sealed=sealed, most_blocks=most_blocks)
@@ -97,6 +111,8 @@ class Shipper:
             attempt = Attempt()
             self._anchoring.run(attempt)
             self._put(attempt)
+            if self._reading is not None:
+                self._reading.run(attempt)
             stored, anchored = stored + attempt.stored, anchored + attempt.anchored
             self._spool.prune()
             if wait is None or not attempt.retryable or waited >= patience_s:
@@ -115,6 +131,7 @@ class Shipper:
             pending_anchor=left.unanchored,
             troubles=tuple(attempt.troubles),
             waiting=self._spool.waiting(),
+            unread=0 if self._reading is None else self._spool.unread_count(),
         )
 
     def _put(self, attempt: Attempt) -> None:

@@ -2,7 +2,8 @@
 
 Two facts about a row are independent and each is a nullable column, not a status: `stored_at_us` (object, proof file
 and key ring are in the store) and `anchored_at_us` with its receipt (the ledger holds the block). The footage is
-dropped here only when both are set.
+dropped here only when both are set. On Fabric the receipt is taken after the anchoring, as a signed read: a row that is
+anchored and has none is still to be read.
 
 Order of every append: media file synced, folder synced, row and chain state committed together, and only then network.
 A crash before the commit leaves a media file without a row, which the next start sweeps; after it, nothing is missing.
@@ -60,6 +61,7 @@ CREATE TABLE sealed(
   UNIQUE(camera, chain, sequence)) STRICT;
 CREATE INDEX unstored ON sealed(number) WHERE stored_at_us IS NULL;
 CREATE INDEX unanchored ON sealed(number) WHERE anchored_at_us IS NULL;
+CREATE INDEX unread ON sealed(number) WHERE anchored_at_us IS NOT NULL AND receipt IS NULL;
 CREATE TABLE batches(
   number INTEGER PRIMARY KEY AUTOINCREMENT, site TEXT NOT NULL, recorder TEXT NOT NULL, batch INTEGER NOT NULL,
   document BLOB NOT NULL, leaves BLOB NOT NULL, stored_at_us INTEGER, anchored_at_us INTEGER,
@@ -252,10 +254,14 @@ class Spool:
                 [(now_us, number) for number in numbers],
             )
 
-    def mark_anchored(self, numbers: Sequence[int], receipt: bytes) -> None:
-        """Fill the empty column of rows that one transaction anchored; a row with a receipt keeps its first one."""
+    def mark_anchored(self, numbers: Sequence[int], receipt: bytes | None) -> None:
+        """Fill the empty column of rows that one transaction anchored; a row with a receipt keeps its first one.
+
+        Args:
+            receipt: None where it is taken apart from the anchoring, see `unread`.
+        """
         with self._db.transaction() as change:
-            kept = add_receipt(change, receipt)
+            kept = None if receipt is None else add_receipt(change, receipt)
             change.executemany(
                 "UPDATE sealed SET anchored_at_us=?, receipt=?, refused=NULL WHERE number=? AND anchored_at_us IS NULL",
                 [(self._now(), kept, number) for number in numbers],
@@ -274,6 +280,26 @@ class Spool:
         """Keep why the ledger or a check turned these rows down; they stay pending, the next drain tries them again."""
         with self._db.transaction() as change:
             change.executemany(
+    def unread(self, *, limit: int = 5000, after: int = 0) -> list[Row]:
+        """Rows that are anchored and whose receipt has not been taken yet, oldest first; no proof bytes."""
+        condition = "anchored_at_us IS NOT NULL AND receipt IS NULL AND number>? ORDER BY number LIMIT ?"
+        return self._rows(condition, (after, limit), proof="NULL")
+
+    def unread_count(self) -> int:
+        ((count,),) = self._db.rows(
+            "SELECT count(*) FROM sealed WHERE anchored_at_us IS NOT NULL AND receipt IS NULL", kinds="i"
+        )
+        return int(count)
+
+    def mark_read(self, numbers: Sequence[int], receipt: bytes) -> None:
+        """Keep what shows these anchored rows to others; a row that has a receipt keeps it."""
+        with self._db.transaction() as change:
+            kept = add_receipt(change, receipt)
+            change.executemany(
+                "UPDATE sealed SET receipt=? WHERE number=? AND anchored_at_us IS NOT NULL AND receipt IS NULL",
+                [(kept, number) for number in numbers],
+            )
+
                 "UPDATE sealed SET refused=? WHERE number=? AND anchored_at_us IS NULL",
                 [(reason, number) for number in numbers],
             )

@@ -4,6 +4,7 @@
     proof/<camera>/<chain>-<sequence>                record, block, signature, leaves, samples, private part
     batches/<site>/<recorder>-<batch>                leaf list of a sealed batch
     rings/<SHA-256>                                  wrapped keys, the only thing that is ever rewritten
+    reads/<camera>/<chain>-<first>-<last>-<SHA-256>  what organisations signed about these slots of a Fabric ledger
 
 Chain, sequence and batch have ten digits, so that names sort as numbers do.
 """
@@ -29,9 +30,10 @@ from sdk.database import sync_folder
 
 _IDENT = "[a-z0-9][a-z0-9-]{0,62}"
 _KEY = re.compile(
-    rf"(objects/[0-9a-f]{{64}}|rings/[0-9a-f]{{64}}|proof/{_IDENT}/\d{{10}}-\d{{10}}|batches/{_IDENT}/{_IDENT}-\d{{10}})"
+    rf"(objects/[0-9a-f]{{64}}|rings/[0-9a-f]{{64}}|proof/{_IDENT}/\d{{10}}-\d{{10}}|batches/{_IDENT}/{_IDENT}-\d{{10}}"
+    rf"|reads/{_IDENT}/\d{{10}}-\d{{10}}-\d{{10}}-[0-9a-f]{{64}})"
 )
-AREAS = ("objects", "proof", "batches", "rings")
+AREAS = ("objects", "proof", "batches", "rings", "reads")
 _COPY_BYTES = 1 << 20
 _STALE_SECONDS = 86_400  # an unfinished write older than this is a crash's; a put takes seconds
 
@@ -64,6 +66,10 @@ def proof_key(camera: str, chain: int, sequence: int) -> str:
 
 def batch_file_key(site: str, recorder: str, batch: int) -> str:
     return f"batches/{site}/{recorder}-{batch:010d}"
+
+
+def read_key(camera: str, chain: int, first: int, last: int, document: bytes) -> str:
+    return f"reads/{camera}/{chain:010d}-{first:010d}-{last:010d}-{hashlib.sha256(document).hexdigest()}"
 
 
 def put_bytes(store: Store, key: str, data: bytes) -> None:
@@ -256,6 +262,8 @@ class FileStore:
         if area not in AREAS:
             raise Malformed("this is not an area of the store", where=area[:100])
         top = self.folder / area
+        if area == "reads" and not top.is_dir():
+            return  # a store made before there were any
         with self._translated(top):
             for folder, folders, files in os.walk(top, onerror=_raise):
                 folders.sort()
@@ -301,6 +309,8 @@ def _digest(data: BinaryIO) -> bytes:
 def _check_name(key: str, digest: bytes) -> None:
     if key.startswith("objects/") and key != object_key(digest):
         raise ObjectCorrupt("the bytes do not hash to the object's name", where=key)
+    if key.startswith("reads/") and not key.endswith(f"-{digest.hex()}"):
+        raise ObjectCorrupt("the bytes do not hash to the signed read's name", where=key)
 
 
 def _link(temporary: Path, target: Path, folder: Path) -> bool:

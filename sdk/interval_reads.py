@@ -1,0 +1,147 @@
+"""Which signed reads a proof about an interval of a camera needs, as the ledger itself tells, and taking them.
+
+One page of such reads holds, in one and the same read, everything that the verifier asks for: the founding, the
+registry around the camera, all its chains, the slots with one more at both ends, and of every other chain the slots
+next to the interval's time; where the slots are sealed, the batches from the one before the interval on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from evidence.blocks import Block, parse_signed_block, slot_key
+from evidence.errors import Refused
+from evidence.proof_ranges import KeyRange, whole_range
+from evidence.records import MAX_SLOT_NUMBER
+from evidence.registry import CameraEntry, parse_camera_entry, parse_participant_entry
+from sdk.channel_view import ChannelView
+from sdk.fabric_reads import Batches, Slots, Wait, batch_ranges, collect_pages, ranges_for
+from sdk.gateway_blocking import BlockingGateway
+
+# Slots of another chain that are shown where it runs beside the interval: enough to say so.
+MOST_BESIDE = 40
+
+BatchHints = Callable[[tuple[str, int, int]], Iterable[tuple[str, str, int]]]
+"""For a slot, the sealed batches (site, recorder, number) that are said to hold it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """Slots `first` to `last` of a chain, both included."""
+
+    camera: str
+    chain: int
+    first: int
+    last: int
+
+    @property
+    def slots(self) -> Slots:
+        return Slots(self.chain, self.first, self.last)
+
+
+def read_interval(
+    gateway: BlockingGateway,
+    interval: Interval,
+    *,
+    hints: BatchHints = lambda slot: (),
+    times_us: tuple[int, int] | None = None,
+    anchored: Iterable[str] = (),
+    wait: Wait = time.sleep,
+) -> list[bytes]:
+    """Take the signed reads that show an interval; mostly one.
+
+    Args:
+        hints: of sealed batches.
+        times_us: of the interval, where they are known; else as the ledger's blocks say.
+        anchored: ledger keys that are known to be there, so that peers which are behind are not believed.
+
+    Raises:
+        Refused: there is no such camera, or it is not shown to this identity.
+        LedgerUnavailable, EndorseFailed, Malformed, ConfigInvalid: see `sdk.fabric_reads.collect`.
+    """
+    view = ChannelView(gateway, timeout_s=None)
+    history = view.entries(f"camera/{interval.camera}/")
+    if not history:
+        raise Refused(f"there is no camera {interval.camera} on this ledger", reason="not_found")
+    camera = parse_camera_entry(history[-1].value)
+    ledger = _Chains(view, interval.camera)
+    span_us = times_us or ledger.times_us(interval)
+    others = []
+    for chain in ledger.chains():
+        if chain != interval.chain:
+            others.append(ledger.beside(chain, span_us))
+    ranges: Sequence[KeyRange] = (
+        *ranges_for(interval.camera, (), room=camera.control_room, others=others),
+        *(_sealed(view, gateway.identity.role, camera, interval, hints)),
+    )
+    return collect_pages(gateway, interval.camera, interval.slots, ranges, shows=anchored, wait=wait)
+
+
+class _Chains:
+    """A camera's chains on the ledger, slots asked for one by one and remembered."""
+
+    def __init__(self, view: ChannelView, camera: str) -> None:
+        self._view = view
+        self._camera = camera
+        self._blocks: dict[tuple[int, int], Block | None] = {}
+
+    def chains(self) -> list[int]:
+        return [int(each.key.rpartition("/")[2]) for each in self._view.entries(f"chain/{self._camera}/")]
+
+    def block(self, chain: int, sequence: int) -> Block | None:
+        slot = (chain, sequence)
+        if slot not in self._blocks:
+            found = self._view.get(slot_key(self._camera, *slot)) if sequence <= MAX_SLOT_NUMBER else None
+            self._blocks[slot] = None if found is None else parse_signed_block(found.value).block
+        return self._blocks[slot]
+
+    def times_us(self, interval: Interval) -> tuple[int, int] | None:
+        first, last = (self.block(interval.chain, each) for each in (interval.first, interval.last))
+        return None if first is None or last is None else (first.start_us, last.end_us)
+
+    def beside(self, chain: int, span_us: tuple[int, int] | None) -> Slots:
+        """The slots next to a time: the last one before it, those in it, the first one behind, or that there is none.
+
+        Times within a chain ascend but for clocks that were set back; the verifier judges what is shown.
+        """
+        if span_us is None or self.block(chain, 0) is None:
+            return Slots(chain, 0, 0)
+        start_us, end_us = span_us
+        behind = self._first(chain, 0, lambda block: block.end_us > start_us)
+        past = self._first(chain, behind, lambda block: block.start_us >= end_us)
+        return Slots(chain, max(0, behind - 1), min(past, behind + MOST_BESIDE))
+
+    def _first(self, chain: int, start: int, reached: Callable[[Block], bool]) -> int:
+        """The first slot from `start` on that does not exist or of which `reached` holds, as it does from there on."""
+
+        def holds(sequence: int) -> bool:
+            block = self.block(chain, sequence)
+            return block is None or reached(block)
+
+        step, low = 1, start - 1
+        while not holds(low + step):
+            low, step = low + step, step * 2
+        high = low + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if holds(middle) else (middle, high)
+        return high
+
+
+def _sealed(
+    view: ChannelView, role: str, camera: CameraEntry, interval: Interval, hints: BatchHints
+) -> Iterable[KeyRange]:
+    """Batches that hold the interval and the record before it, and all of the site's other recorders."""
+    held: dict[tuple[str, str], list[int]] = {}
+    for sequence in range(max(0, interval.first - 1), interval.last + 1):
+        for site, recorder, batch in hints((interval.camera, interval.chain, sequence)):
+            held.setdefault((site, recorder), []).append(batch)
+    if not held or role not in ("AUDITOR", "CRM", "CRS", "OPERATOR", "RECORDER"):
+        return ()  # the contract shows sealed batches to these roles alone; what was kept must do
+    runs = [Batches(site, recorder, min(all_), max(all_)) for (site, recorder), all_ in held.items()]
+    people = [parse_participant_entry(each.value) for each in view.entries("participant/")]
+    recorders = {each.id for each in people if (each.role, each.site) == ("RECORDER", camera.site)}
+    others = sorted(each for each in recorders if (camera.site, each) not in held)
+    return *batch_ranges(runs), *(whole_range("root", camera.site, each) for each in others)
