@@ -12,10 +12,11 @@ from cryptography.x509.oid import NameOID
 
 from evidence.genesis import parse_genesis
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration
-from network.founding import genesis_file, make_genesis, profile_file, write_profiles
+from network.founding import genesis_file, hfc_profile_file, make_genesis, profile_file, write_profiles
 from network.material import PEOPLE, Material, make_material
 from network.topology import Topology, read_topology
 from sdk.fabric_profile import read_profile
+from sdk.hfc_profile import read_hfc_profile
 from tests.hosts.cast import NOW_US
 
 
@@ -86,6 +87,18 @@ def test_the_founding_document_is_made_once_and_names_every_organisation(
     assert set(genesis.msps) == {each.msp for each in topology.settings.organisations}
     assert genesis.demo
     assert genesis.msps["PoliceMSP"].admins == (material.identity("admin-police").key_id,)
+
+
+def test_each_organisation_gets_a_profile_for_a_network_without_gateways(
+    topology: Topology, material: Material
+) -> None:
+    write_profiles(topology, material)
+    for peer in topology.peers:
+        profile = read_hfc_profile(hfc_profile_file(material.root, peer.organisation))
+        assert profile.msp == peer.msp
+        assert {(each.msp, each.address) for each in profile.peers} == {(p.msp, p.address()) for p in topology.peers}
+        assert [each.address for each in profile.orderers] == [each.address() for each in topology.orderers]
+        assert profile.endorsement == (("ControlRoomMSP", "PoliceMSP"), ("ControlRoomMSP", "AuditorMSP"))
 
 
 def test_each_organisation_gets_a_profile_to_its_own_peer(topology: Topology, material: Material) -> None:
