@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,6 +97,27 @@ def _hfc_missing() -> str | None:
     return None if hfc_python(os.environ, Path.home()) else f"hfc's environment is not there (make hfc, {ENVIRONMENT})"
 
 
+@cache
+def _netns_missing() -> str | None:
+    """Tried out, because what a container may do does not show otherwise."""
+    if shutil.which("ip") is None:
+        return "program ip not on PATH (package iproute2)"
+    name = f"veriframe-{os.getpid()}"
+    within = ("ip", "-n", name, "link", "add")
+    try:
+        for command in (
+            ("ip", "netns", "add", name),
+            (*within, "name", "left", "type", "veth", "peer", "name", "right"),
+            (*within, "name", "middle", "type", "bridge"),
+        ):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                return f"no network namespaces for this user: {done.stderr.strip()[:200]}"
+        return None
+    finally:
+        subprocess.run(("ip", "netns", "delete", name), capture_output=True, check=False)
+
+
 # One row per thing a test may need: its name, and a function that says what is missing (None: nothing).
 REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "footage": _files(footage_directory, "VERIFRAME_FOOTAGE", "one_by_one_person.mp4"),
@@ -104,6 +127,7 @@ REQUIREMENTS: Mapping[str, Callable[[], str | None]] = {
     "gstreamer": _programs("gst-launch-1.0"),
     "postgres": _postgres_missing,
     "fabric": _fabric_missing,
+    "netns": _netns_missing,
     "hfc": _hfc_missing,
     "node": _node_missing,
 }

@@ -12,6 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from fabric_protos.common import common_pb2
+from fabric_protos.msp import identities_pb2
+from fabric_protos.peer import transaction_pb2
+
 from chaincode.anchors import open_batch
 from evidence.blocks import slot_key
 from evidence.errors import EndorseFailed, VeriframeError
@@ -34,11 +38,11 @@ DEADLINES = Deadlines(evaluate_s=20, endorse_s=40, submit_s=3, commit_s=3, total
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchored:
-    """What became of the anchors of a run, by sequence of the block."""
+    """What became of the anchors of a run, by sequence of the block; and when, on the monotonic clock."""
 
     acknowledged: dict[int, Outcome] = field(default_factory=dict)
+    acknowledged_s: dict[int, float] = field(default_factory=dict)
     failed: dict[int, VeriframeError] = field(default_factory=dict)
-    slowest_s: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +105,12 @@ class Site:
             nonlocal disturbed, enough
             for sequence in following:
                 document = self.batch(camera, sequence)
-                started = time.monotonic()
                 try:
                     run.acknowledged[sequence] = await gateway.submit("anchor", document)
+                    run.acknowledged_s[sequence] = time.monotonic()
                 except VeriframeError as error:
                     run.failed[sequence] = error
                     await asyncio.sleep(PAUSE_S)
-                run.slowest_s.append(time.monotonic() - started)
                 if disturbed is None and len(run.acknowledged) >= BEFORE:
                     disturbed = asyncio.create_task(asyncio.to_thread(disturb))
                 if disturbed is not None and disturbed.done() and enough == MOST_ANCHORS:
@@ -132,7 +135,7 @@ class Site:
         """Every block of `sequences` is written once, at the same place on every organisation's ledger."""
         slots = {slot_key(camera, CHAIN, sequence): sequence for sequence in sequences}
         acknowledged = {} if run is None else run.acknowledged
-        ledgers = {msp: self._ledger(msp) for msp in self.cast.genesis.msps}
+        ledgers = {msp: self.ledger(msp) for msp in self.cast.genesis.msps}
         try:
             newest = max(ledger.height() for ledger in ledgers.values())
             for msp, ledger in ledgers.items():
@@ -158,8 +161,34 @@ class Site:
             assert time.monotonic() < deadline, f"{msp} stays behind"
             time.sleep(0.1)
 
-    def _ledger(self, msp: str) -> FabricLedger:
+    def endorsers(self, outcome: Outcome) -> set[str]:
+        """Organisations that endorsed a transaction, by the gateway's ledger."""
+        assert outcome.block is not None
+        profile = self.profile()
+        with self.acting(self.cast.admin()) as admin:
+            data = admin.evaluate(
+                "GetBlockByNumber",
+                *(profile.channel.encode(), str(outcome.block).encode()),
+                chaincode="qscc",
+                organisations=[profile.msp],
+            )
+        return endorsing_organisations(data, outcome.tx_id)
+
+    def ledger(self, msp: str) -> FabricLedger:
         return FabricLedger(self.profile(msp), identity=self.cast.admin(msp), clock=self.clock)
 
-    def acting(self, who: Identity) -> BlockingGateway:
-        return BlockingGateway(self.profile(who.msp), who, clock=self.clock)
+    def acting(self, who: Identity, deadlines: Deadlines = DEADLINES) -> BlockingGateway:
+        return BlockingGateway(self.profile(who.msp, deadlines), who, clock=self.clock)
+
+
+def endorsing_organisations(data: bytes, tx_id: str) -> set[str]:
+    """Whose peers endorsed the transaction of this id in a block."""
+    found: set[str] = set()
+    for envelope in common_pb2.Block.FromString(data).data.data:
+        payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
+        if common_pb2.ChannelHeader.FromString(payload.header.channel_header).tx_id == tx_id:
+            for action in transaction_pb2.Transaction.FromString(payload.data).actions:
+                endorsed = transaction_pb2.ChaincodeActionPayload.FromString(action.payload).action
+                for each in endorsed.endorsements:
+                    found.add(identities_pb2.SerializedIdentity.FromString(each.endorser).mspid)
+    return found

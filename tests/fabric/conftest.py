@@ -1,4 +1,4 @@
-"""One real network for all tests of a run: own ports, own folder, always purged at the end."""
+"""One real network for all tests of a run, and a second one for faults: own ports, own folder, purged at the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from network.bring_up import Network
 from network.programs import find_programs
 from network.topology import Topology, lay_out, read_topology
 from sdk.authority import save_authority
+from tests.conftest import REQUIREMENTS
+from tests.fabric.anchors import Site
+from tests.fabric.links import Links, links
 from tests.hosts.cast import NOW_US, the_cast
 
 # Wide enough for the scenarios, which are set on one day and step over hours.
@@ -52,7 +56,7 @@ def now_us() -> int:
 def network_of_the_cast(root: Path, **changed: object) -> Network:
     """Four organisations and three Raft orderers, not yet up; certificates come from the cast's authorities."""
     network = Network(
-        topology=laid_out("raft", time_window=REHEARSAL_WINDOW, **changed),
+        topology=laid_out("raft", **{"time_window": REHEARSAL_WINDOW, **changed}),
         root=root,
         programs=find_programs(os.environ, Path.home()),
         founded=False,
@@ -70,5 +74,37 @@ def fabric_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network
     try:
         network.up(now_us=now_us())
         yield network
+    finally:
+        network.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def places() -> Iterator[Links | None]:
+    """Hosts of their own for the orderers and for Police's peer, where this machine can have such."""
+    if REQUIREMENTS["netns"]() is not None:
+        yield None
+        return
+    made = links("orderers", "police")
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="session")
+def strict_site(tmp_path_factory: pytest.TempPathFactory, places: Links | None) -> Iterator[Site]:
+    """A second network for faults that would spoil the first: peers look at the clock, and certificates come and go."""
+    changed: dict[str, object] = {"time_window": "15m", "endorsement_timeout": "2s"}
+    if places is not None:
+        orderers = {node.name: places.address("orderers") for node in read_topology("raft").orderers}
+        changed |= {"host": places.address(), "hosts": {"peer-police": places.address("police"), **orderers}}
+    network = network_of_the_cast(tmp_path_factory.mktemp("strict"), **changed)
+    network = replace(network, enter={} if places is None else places.enter())
+    try:
+        network.up(now_us=now_us())
+        site = Site(network=network, name=network.topology.chaincode, cast=the_cast(), clock=now_us)
+        site.found()
+        yield site
     finally:
         network.down(purge=True)
