@@ -19,6 +19,7 @@ from chaincode.table import TABLE, VERSION
 from chaincode.world import World
 from evidence.canonical import canonical
 from evidence.certificates import Caller
+from evidence.digests import is_ident
 from evidence.errors import Malformed, Refused
 from evidence.registry import ParticipantEntry
 
@@ -136,10 +137,17 @@ def resolve_actor(world: World, rule: Rule) -> ParticipantEntry:
 
 
 def _ahead(world: World, rule: Rule, parsed: Arguments) -> Iterable[str]:
-    """Keys that are going to be read whoever calls and whatever stands there."""
+    """Keys that are going to be read whoever calls and whatever stands there.
+
+    The participant is the key's, not the one whom the certificate names; but mostly they are the same, and then their
+    entry need not be asked for in a question of its own.
+    """
     if rule.founding:
         return
     yield entries.key_entry_key(world.caller.public_key.key_id)
+    for part in world.caller.subject.split(","):
+        if part.startswith("CN=") and is_ident(part[3:]):
+            yield from entries.first_keys("participant", part[3:])
     if rule.kind == "submit":
         yield rules_key(FIRST_ACTIVATED)
     if rule.ahead is not None:

@@ -147,8 +147,13 @@ def participant_of_key(world: World, key_id: str) -> str | None:
     if data is None:
         return None
     with stored(key_entry_key(key_id)):
-        value = parse_canonical(data, "key entry")
-        if not isinstance(value, dict):
-            raise Malformed("key entry is not a JSON object")
+        return _participant_named(data)
+
+
+@lru_cache(maxsize=4096)
+def _participant_named(data: bytes) -> str | None:
+    value = parse_canonical(data, "key entry")
+    if not isinstance(value, dict):
+        raise Malformed("key entry is not a JSON object")
     subject = value.get("participant")
     return subject if isinstance(subject, str) else None

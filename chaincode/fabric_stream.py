@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from fabric_protos.common import common_pb2
@@ -236,11 +237,16 @@ def parse_call(message: ChaincodeMessage) -> Call:
     except UnicodeDecodeError as error:
         raise Malformed("the proposal's function is not a name") from error
     return Call(
-        caller=caller_of(creator.mspid, parse_certificate(der_of_pem(creator.id_bytes))),
+        caller=_caller(creator.mspid, creator.id_bytes),
         time_us=channel.timestamp.seconds * 1_000_000 + channel.timestamp.nanos // 1000,
         function=function,
         arguments=tuple(arguments[1:]),
     )
+
+
+@lru_cache(maxsize=1024)  # reading a certificate takes longer than checking a signature, and callers come again
+def _caller(msp: str, pem: bytes) -> Caller:
+    return caller_of(msp, parse_certificate(der_of_pem(pem)))
 
 
 def der_of_pem(pem: bytes) -> bytes:
