@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
-import shutil
 import sys
 import tempfile
 import threading
@@ -211,19 +210,20 @@ def play(stage: Stage) -> None:
     for case, (function, *arguments) in KEY_VALUE_CASES.items():
         for msp, folder in ((NEWER, "key-values"), (OLDER, "key-values-older-peer")):
             stage.record(f"{folder}/{case}", "keyvalues", msp, operator, function.decode(), *arguments)
-    stage.commit("contract", cast.admin(), "init", cast.genesis.canonical(), record="contract/init")
-    for name in ("manager", "operator", "recorder"):
+    # Numbered, and without a gap: what each finds in the state is what those before it wrote.
+    stage.commit("contract", cast.admin(), "init", cast.genesis.canonical(), record="contract/1-init")
+    for number, name in enumerate(("manager", "operator", "recorder"), 2):
         argument = members(**cast.registration(name))
-        record = f"contract/register-{name}" if name == "recorder" else None
+        record = f"contract/{number}-register-{name}"
         stage.commit("contract", cast.admin(), "register_participant", argument, record=record)
     argument = members(**cast.camera("gate-1"))
-    stage.commit("contract", operator, "propose_camera", argument, record="contract/propose-camera")
+    stage.commit("contract", operator, "propose_camera", argument, record="contract/5-propose-camera")
     approval = members(camera="gate-1")
-    stage.record("contract/refusal", "contract", NEWER, operator, "approve_camera", approval)
-    stage.commit("contract", cast["manager"], "approve_camera", approval, record="contract/approve-camera")
-    stage.record("contract/get-camera", "contract", NEWER, operator, "get_camera", approval)
+    stage.record("contract/6-refusal", "contract", NEWER, operator, "approve_camera", approval)
+    stage.commit("contract", cast["manager"], "approve_camera", approval, record="contract/7-approve-camera")
+    stage.record("contract/8-get-camera", "contract", NEWER, operator, "get_camera", approval)
     batch = open_batch(cast.blocks(0, 1))
-    stage.commit("contract", cast["recorder"], "anchor", batch, record="contract/anchor")
+    stage.commit("contract", cast["recorder"], "anchor", batch, record="contract/9-anchor")
 
 
 def main(base_port: int) -> None:
@@ -237,7 +237,8 @@ def main(base_port: int) -> None:
         network.up(now_us=now_us())
         become_older(network, network.topology.peer_of(OLDER))
         stage = Stage(network, Path(folder), stack)
-        shutil.rmtree(RECORDED, ignore_errors=True)
+        for old in (*RECORDED.rglob("*.stream"), *RECORDED.rglob("*.endorsed")):
+            old.unlink()
         play(stage)
         said = network.peer(network.topology.peers[0], ["version"]).split()
         versions = {

@@ -30,7 +30,8 @@ from sdk.fabric_profile import Deadlines, GatewayAddress, Profile, read_profile
 from sdk.fabric_proposal import Transaction, build_proposal, creator_of
 from sdk.gateway_blocking import BlockingGateway
 from tests.fabric.conftest import now_us
-from tests.fabric.double.gateway import DoubleGateway, action_of
+from tests.fabric.double.endorsing import action_of
+from tests.fabric.double.gateway import DoubleGateway
 from tests.fabric.double.ledger import DoubleLedger
 from tests.fabric.double.peer import READY_OF_3_1, SHIM, DoublePeer
 from tests.fabric.double.stand import served

@@ -11,17 +11,14 @@ from typing import Any
 import grpc
 from fabric_protos.common import common_pb2, ledger_pb2
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
-from fabric_protos.peer import chaincode_pb2, proposal_pb2, proposal_response_pb2, transaction_pb2
+from fabric_protos.peer import proposal_pb2, proposal_response_pb2, transaction_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 
-from evidence.digests import sha256
-from sdk.fabric_proposal import creator_of
 from sdk.identities import Identity
+from tests.fabric.double.endorsing import BROKEN, Proposed, endorsement, payload_of, read_proposal, simulate
 from tests.fabric.double.ledger import DoubleLedger, signed_by
-from tests.fabric.double.peer import SHIM, DoublePeer, Simulation
+from tests.fabric.double.peer import DoublePeer
 
-WINDOW_S = 15 * 60
-BROKEN = 0  # status of a response that no contract gave
 DETAILS_TYPE = "type.googleapis.com/gateway.ErrorDetail"
 
 
@@ -91,11 +88,11 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
 
     def Evaluate(self, request: Any, context: Any) -> Any:
         self._begin("evaluate", request.transaction_id, context)
-        arguments, name = self._check(request.proposed_transaction, request.transaction_id, context)
-        if name == "qscc":
-            return gateway_pb2.EvaluateResponse(result=self._system(arguments))
+        proposed = self._check(request, context)
+        if proposed.chaincode == "qscc":
+            return gateway_pb2.EvaluateResponse(result=self._system(proposed.arguments))
         msp = next(iter(request.target_organizations), next(iter(self._peers)))
-        response, _ = self._run(msp, request, arguments)
+        response, _ = self._run(msp, proposed)
         if response.status == BROKEN:
             _abort(context, grpc.StatusCode.ABORTED, "failed to evaluate transaction", [(msp, response.message)])
         if response.status >= 400:
@@ -105,9 +102,9 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
 
     def Endorse(self, request: Any, context: Any) -> Any:
         self._begin("endorse", request.transaction_id, context)
-        arguments, _ = self._check(request.proposed_transaction, request.transaction_id, context)
+        proposed = self._check(request, context)
         wanted = list(request.endorsing_organizations) or list(self._peers)[:2]
-        answers = {msp: self._run(msp, request, arguments) for msp in wanted}
+        answers = {msp: self._run(msp, proposed) for msp in wanted}
         bad = [
             (msp, f"chaincode response {response.status}, {response.message}" if response.status else response.message)
             for msp, (response, _) in answers.items()
@@ -183,52 +180,24 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
                 return fault
         return None
 
-    def _check(self, signed: Any, tx_id: str, context: Any) -> tuple[list[bytes], str]:
-        """What a peer checks before it runs anything."""
-        proposal = proposal_pb2.Proposal.FromString(signed.proposal_bytes)
-        header = common_pb2.Header.FromString(proposal.header)
-        channel = common_pb2.ChannelHeader.FromString(header.channel_header)
-        creator = common_pb2.SignatureHeader.FromString(header.signature_header)
-        bad = ""
-        if not signed_by(creator.creator, signed.signature, signed.proposal_bytes):
-            bad = "access denied: the creator's signature over the proposal is not valid"
-        elif sha256(creator.nonce, creator.creator).hex() != channel.tx_id or tx_id != channel.tx_id:
-            bad = "incorrectly computed txid"
-        elif self._now_s is not None and abs(self._now_s() - channel.timestamp.ToSeconds()) > WINDOW_S:
-            bad = "request unauthorized due to incorrect timestamp"
+    def _check(self, request: Any, context: Any) -> Proposed:
+        proposed = read_proposal(request.proposed_transaction, self._now_s)
+        bad = proposed.bad or ("" if request.transaction_id == proposed.tx_id else "incorrectly computed txid")
         if bad:
             own = next(iter(self._peers))
             said = [(own, f"error validating proposal: {bad}")]
             _abort(context, grpc.StatusCode.ABORTED, "failed to endorse transaction", said)
-        extension = proposal_pb2.ChaincodeHeaderExtension.FromString(channel.extension)
-        called = proposal_pb2.ChaincodeProposalPayload.FromString(proposal.payload)
-        invocation = chaincode_pb2.ChaincodeInvocationSpec.FromString(called.input)
-        return list(invocation.chaincode_spec.input.args), extension.chaincode_id.name
+        return proposed
 
-    def _run(self, msp: str, request: Any, arguments: list[bytes]) -> tuple[Any, bytes]:
+    def _run(self, msp: str, proposed: Proposed) -> tuple[Any, bytes]:
         """The contract's response on one organisation's peer, and the action it would endorse."""
-        peer, _ = self._peers[msp]
-        answer, simulation = peer.run(self._channel, request.transaction_id, arguments, request.proposed_transaction)
-        if answer is None or answer.type == SHIM.ERROR:
-            # In these words, and without a status, from peers of version 3.1.5.
-            said = "could not launch chaincode" if answer is None else answer.payload.decode("utf-8", "replace")
-            text = f"error in simulation: transaction returned with failure: {said}"
-            return proposal_response_pb2.Response(status=BROKEN, message=text), b""
-        response = proposal_response_pb2.Response.FromString(answer.payload)
-        return response, action_of(answer, simulation, self._chaincode, request.transaction_id)
+        return simulate(self._peers[msp][0], proposed, self._channel, self._chaincode)
 
     def _assemble(self, proposal_bytes: bytes, action: bytes, msps: list[str]) -> Any:
         proposal = proposal_pb2.Proposal.FromString(proposal_bytes)
         header = common_pb2.Header.FromString(proposal.header)
-        payload = proposal_response_pb2.ProposalResponsePayload(
-            proposal_hash=sha256(proposal_bytes), extension=action
-        ).SerializeToString()
-        endorsements = []
-        for msp in msps:
-            identity = self._peers[msp][1]
-            endorser = creator_of(identity)
-            signature = identity.signer.sign(payload + endorser)
-            endorsements.append(proposal_response_pb2.Endorsement(endorser=endorser, signature=signature))
+        payload = payload_of(proposal_bytes, action)
+        endorsements = [endorsement(self._peers[msp][1], payload) for msp in msps]
         endorsed = transaction_pb2.ChaincodeEndorsedAction(proposal_response_payload=payload, endorsements=endorsements)
         inner = transaction_pb2.ChaincodeActionPayload(chaincode_proposal_payload=proposal.payload, action=endorsed)
         transaction = transaction_pb2.Transaction(
@@ -246,20 +215,6 @@ class DoubleGateway(gateway_pb2_grpc.GatewayServicer):  # type: ignore[misc]  # 
         else:
             data = self._ledger.blocks[int(arguments[2])]
         return proposal_response_pb2.Response(status=200, payload=data)
-
-
-def action_of(answer: Any, simulation: Simulation, chaincode: str, tx_id: str) -> bytes:
-    """The ChaincodeAction that a peer endorses for a COMPLETED answer: response, read-write set, event."""
-    action = proposal_pb2.ChaincodeAction(
-        results=simulation.results(chaincode),
-        response=proposal_response_pb2.Response.FromString(answer.payload),
-        chaincode_id=chaincode_pb2.ChaincodeID(name=chaincode),
-    )
-    if answer.HasField("chaincode_event"):
-        # Whatever the chaincode says who and where it is: the peer knows.
-        answer.chaincode_event.chaincode_id, answer.chaincode_event.tx_id = chaincode, tx_id
-        action.events = answer.chaincode_event.SerializeToString()
-    return bytes(action.SerializeToString())
 
 
 def _fail(fault: Fault, context: Any) -> None:
