@@ -84,6 +84,11 @@ class Home:
         return self.path / "channel.json"
 
     @property
+    def channel_roots(self) -> Path:
+        """The root certificates behind `channel_trust`, as PEM."""
+        return self.path / "channel-roots.pem"
+
+    @property
     def seen(self) -> Path:
         """What a channel last said that recording needs, so that it goes on while the network is away."""
         return self.path / "seen"
