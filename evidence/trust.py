@@ -6,7 +6,7 @@ Nothing in a bundle, a home or a ledger can widen it. Its SHA-256 is printed in 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,20 @@ class FabricTrust:
     endorse_any: tuple[str, ...]
     orderer_quorum: int
     timewindow_msps: tuple[str, ...]
+
+    @property
+    def channel(self) -> str:
+        return self.id.split(":")[1]
+
+    def satisfied_by(self, msps: Collection[str]) -> bool:
+        """Tell whether the signatures of these organisations are enough."""
+        enough = not self.endorse_any or any(msp in msps for msp in self.endorse_any)
+        return enough and all(msp in msps for msp in self.endorse_all)
+
+    @property
+    def rule(self) -> str:
+        """The endorsement rule in words."""
+        return " and ".join((*self.endorse_all, *((" or ".join(self.endorse_any),) if self.endorse_any else ())))
 
     def to_json(self) -> dict[str, Any]:
         return {

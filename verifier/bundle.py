@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evidence.blocks import slot_key
+from evidence.fabric_configuration import FabricConfiguration
 from evidence.fabric_read import SignedRead
+from evidence.fabric_receipt import FullReceipt
 from evidence.ledger_format import LedgerBlock
+from evidence.registry import Position
 from verifier.anchor import Shown
 
 SlotName = tuple[str, int, int]
@@ -29,6 +32,8 @@ class Bundle:
         leaf_lists: canonical leaf lists of sealed batches (JSON arrays of blocks), by ledger key of the batch.
         sealed: for slots anchored in a sealed batch, the batch's ledger key; a hint that is checked.
         reads: signed reads of a Fabric channel, from which `state` was taken; none for other ledgers.
+        full_receipts: of transactions whose whole block is shown, by position.
+        configuration: of the Fabric channel, where it is at hand.
         authorities: certificates (DER) that are offered as roots of a Fabric channel's organisations.
         headers: ledger blocks by height that lead from anchors to checkpoints that the examiner saw earlier.
         searched: there was a store in which proof of the file could be looked for.
@@ -45,6 +50,8 @@ class Bundle:
     sealed: Mapping[SlotName, str] = field(default_factory=dict)
     headers: Mapping[int, LedgerBlock] = field(default_factory=dict)
     reads: tuple[SignedRead, ...] = ()
+    full_receipts: Mapping[Position, FullReceipt] = field(default_factory=dict)
+    configuration: FabricConfiguration | None = None
     authorities: tuple[bytes, ...] = ()
     searched: bool = True
     height: int | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evidence.batches import batch_key
 from evidence.blocks import Block, slot_key
 from evidence.errors import Malformed
+from evidence.fabric_receipt import FullReceipt
 from evidence.ledger_format import LedgerBlock
 from evidence.registry import Position, parse_camera_entry
 from evidence.trust import Trust
@@ -72,11 +73,14 @@ class _Bundling:
             positions |= self._chains(camera, spans)
         self._add_batches(positions, sealed, leaf_lists)
         shown, damaged = self._shown(positions)
+        full_receipts = self._full_receipts(positions, damaged)
         return Bundle(
             ledger_id=self._source.ledger_id,
             genesis=self._source.genesis,
             state=shown,
             reads=self._source.reads,
+            full_receipts=full_receipts,
+            configuration=self._source.configuration,
             authorities=self._source.authorities,
             damaged=damaged,
             proofs=self._found.proofs,
@@ -182,6 +186,20 @@ class _Bundling:
             except Malformed as error:
                 damaged[key] = error.detail
         return shown, damaged
+
+    def _full_receipts(self, positions: dict[str, Position], damaged: dict[str, str]) -> dict[Position, FullReceipt]:
+        """Full receipts of what was anchored; where one is damaged, so is what it was handed over to prove."""
+        found: dict[Position, FullReceipt] = {}
+        for key, position in positions.items():
+            if position not in found and key.startswith(("block/", "root/")):
+                try:
+                    receipt = self._source.full_receipt(position)
+                except Malformed as error:
+                    damaged[key] = error.detail
+                    continue
+                if receipt is not None:
+                    found[position] = receipt
+        return found
 
     def _headers(self, trust: Trust | None, positions: dict[str, Position]) -> dict[int, LedgerBlock]:
         """Ledger blocks from the earliest anchor to the newest checkpoint that the examiner saw."""

@@ -166,6 +166,9 @@ class ProofJudge:
         return self._batches[key]
 
     def _read_batch(self, key: str) -> tuple[Judgement, Anchor | None, frozenset[Block]]:
+        if key in self._bundle.damaged:
+            reason = f"the receipt of a sealed batch cannot be read ({self._bundle.damaged[key]})"
+            return broken("receipt_malformed", reason), None, frozenset()
         receipt = self._bundle.state.get(key)
         leaf_list = self._bundle.leaf_lists.get(key)
         if receipt is None or leaf_list is None or key not in receipt.writes:

@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from evidence.certificates import Certificate, parse_certificate
-from evidence.errors import Malformed
-from evidence.fabric_identities import FabricIdentity
 from evidence.fabric_read import SignedRead
+from evidence.fabric_receipt import FullReceipt
 from evidence.proof_ranges import covered, owner_of, whole_range
 from evidence.registry import Position
-from evidence.trust import FabricTrust, Trust
+from evidence.trust import FabricTrust
 from verifier.anchor import NOT_TRUSTED, SOUND, Anchor, Judgement, Shown, Standing, broken, untrusted
+from verifier.check_full_receipt import FullReceiptJudge, Written
+from verifier.fabric_signers import PEER, Signers
 from verifier.sentences import joined, short_ledger
-
-# Organisational units by which Fabric tells the holders of an organisation's certificates apart. Only peers endorse:
-# the key of a person must not be able to speak for the ledger.
-PEER_UNIT = "peer"
-NODE_UNITS = frozenset({PEER_UNIT, "client", "admin", "orderer"})
 
 # Peers that check it refuse a proposal whose time is further than this from their own clock.
 TIME_WINDOW_US = 15 * 60 * 1_000_000
@@ -49,29 +45,30 @@ class SignedReadJudge:
     Args:
         ledger_id: `fabric:<channel>:<genesis header hash>`, as the evidence names it.
         named: what the trust file says about this ledger; None where it says nothing.
-        trust: the whole trust file, for revocations.
         reads: all signed reads at hand.
-        authorities: certificates that are offered as organisations' roots; those that the trust file pins count.
-        own_word: the evidence's keeper chose whom to trust, so nothing but the keeper's word excludes other readers.
+        receipts: full receipts that accompany them, by position.
+        seen: hashes of ledger blocks that the examiner saw earlier, by height.
+        own_word: the evidence's keeper chose whom to trust, so nothing but that keeper's word excludes other readers.
     """
 
     def __init__(
         self,
         ledger_id: str,
         named: FabricTrust | None,
-        trust: Trust,
         reads: Sequence[SignedRead],
-        authorities: Iterable[Certificate],
+        signers: Signers,
         *,
-        own_word: bool,
+        receipts: Mapping[Position, FullReceipt] = MappingProxyType({}),
+        seen: Mapping[int, bytes] = MappingProxyType({}),
+        own_word: bool = False,
     ) -> None:
         self._ledger_id = ledger_id
         self._channel = ledger_id.split(":")[1]
         self._named = named
-        self._revoked = {each.sha256 for each in trust.revoked}
+        self._signers = signers
         self._own_word = own_word
-        self._authorities = _pinned(named, authorities)
-        self._certificates: dict[bytes, Certificate | None] = {}
+        self._receipts = receipts
+        self._full = FullReceiptJudge(self._channel, named, seen, signers)
         self._reads = tuple(reads)
         self._judged = {id(read): self._judge(read) for read in reads}
         self._sound = [read for read in reads if self._judged[id(read)][0].standing is Standing.SOUND]
@@ -91,12 +88,22 @@ class SignedReadJudge:
         judgement, endorsers = self._judged[id(best)]
         if judgement.standing is Standing.SOUND and self._said[shown.key] != {(shown.position, shown.value)}:
             judgement = broken("contradiction", "organisations signed two different contents of one ledger entry")
-        moments = [read.transaction.time_us + TIME_WINDOW_US for read in reads if self._timed(read)]
+        receipt = self._receipts.get(shown.position)
+        written = None
+        if receipt is not None:
+            written = self._full.written(receipt, shown.key, shown.value, shown.position)
+            judgement = max(judgement, written.judgement, key=lambda each: each.standing)
+        moments = [read.transaction.time_us for read in reads if self._timed(read)]
+        if written is not None and judgement.standing is Standing.SOUND and self._checks_time(written):
+            moments.append(written.time_us)
         return Anchor(
             judgement=judgement,
             position=shown.position,
-            transaction=best.transaction.tx_id,
-            anchored_by_us=min(moments, default=None),
+            transaction=best.transaction.tx_id if written is None else written.transaction,
+            function="" if written is None else written.function,
+            caller=None if written is None else written.caller,
+            time_us=0 if written is None else written.time_us,
+            anchored_by_us=min(moments) + TIME_WINDOW_US if moments else None,
             source="organisations" if moments else "none",
             keeper=self._own_word or len(endorsers) < 2,
             endorsers=endorsers,
@@ -139,58 +146,21 @@ class SignedReadJudge:
         if len(signers) < len({identity.serialized for identity, _ in transaction.endorsements}):
             text = "an organisation's signature does not fit what it is said to have signed"
             return broken("endorsement_signature", text), ()
-        reasons = [(identity.msp, self._unfit(identity, named, transaction.time_us)) for identity in signers]
-        endorsers = tuple(sorted({msp for msp, reason in reasons if not reason}))
-        if set(named.endorse_all) <= {*endorsers} and (not named.endorse_any or {*named.endorse_any} & {*endorsers}):
+        endorsers = self._signers.organisations(signers, PEER, transaction.time_us)
+        if named.satisfied_by(endorsers):
             return SOUND, endorsers
-        unfit = next((reason for _, reason in reasons if reason), "")
+        unfit = next(filter(None, (self._signers.unfit(each, PEER, transaction.time_us) for each in signers)), "")
         signed = joined(endorsers) or "nobody whom the examiner trusts"
-        asked = joined([*named.endorse_all, *([" or ".join(named.endorse_any)] if named.endorse_any else [])])
-        text = f"it is signed by {signed}, where the examiner asks for {asked}" + (f" ({unfit})" if unfit else "")
-        return untrusted("endorsement", text), endorsers
-
-    def _unfit(self, identity: FabricIdentity, named: FabricTrust, time_us: int) -> str:
-        """Why this signer speaks for no organisation that the examiner trusts; empty where it does."""
-        if identity.msp not in named.msps:
-            return f"{identity.msp} {NOT_TRUSTED}"
-        if identity.certificate not in self._certificates:
-            self._certificates[identity.certificate] = identity.parsed()
-        certificate = self._certificates[identity.certificate]
-        if certificate is None:
-            return f"a certificate of {identity.msp} cannot be read"
-        issuer = next((root for root in self._authorities.get(identity.msp, ()) if certificate.issued_by(root)), None)
-        if issuer is None:
-            return f"a certificate was not issued by the root of {identity.msp} that the examiner trusts"
-        if {*certificate.units} & NODE_UNITS != {PEER_UNIT}:
-            return f"a certificate of {identity.msp} is not a peer's"
-        if not certificate.valid_at(time_us):
-            return f"a certificate of {identity.msp} was used outside its validity"
-        # Whoever holds a revoked key signs any time: only the examiner's own list counts, and it counts for all of it.
-        if {certificate.sha256, issuer.sha256} & self._revoked:
-            return f"a certificate of {identity.msp} is revoked in what the examiner was told to trust"
-        return ""
+        text = f"it is signed by {signed}, where the examiner asks for {named.rule}"
+        return untrusted("endorsement", f"{text} ({unfit})" if unfit else text), endorsers
 
     def _timed(self, read: SignedRead) -> bool:
         """Whether an organisation that is not the asker's, and whom the examiner believes to check times, signed."""
         judgement, endorsers = self._judged[id(read)]
-        others = {*endorsers} - {read.transaction.creator.msp}
-        checked = self._named is not None and bool(others & {*self._named.timewindow_msps})
-        return checked and judgement.standing is Standing.SOUND
+        return judgement.standing is Standing.SOUND and self._window(endorsers, read.transaction.creator.msp)
 
+    def _checks_time(self, written: Written) -> bool:
+        return written.caller is not None and self._window(written.endorsers, written.caller.msp)
 
-def _pinned(named: FabricTrust | None, authorities: Iterable[Certificate]) -> Mapping[str, list[Certificate]]:
-    if named is None:
-        return {}
-    offered = {each.sha256: each for each in authorities}
-    return {msp: [offered[root] for root in roots if root in offered] for msp, roots in named.msps.items()}
-
-
-def readable_authorities(offered: Iterable[bytes]) -> list[Certificate]:
-    """Those of the DER certificates that can be read."""
-    found = []
-    for der in offered:
-        try:
-            found.append(parse_certificate(der))
-        except Malformed:
-            continue
-    return found
+    def _window(self, endorsers: Iterable[str], creator: str) -> bool:
+        return self._named is not None and bool(({*endorsers} - {creator}) & {*self._named.timewindow_msps})

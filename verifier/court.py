@@ -23,8 +23,9 @@ from verifier.check_anchor import ReceiptJudge
 from verifier.check_decisions import WrittenDecisions
 from verifier.check_proof import Judged, ProofJudge, read_signed_block
 from verifier.check_registry import RegistryJudge
-from verifier.check_signed_read import SignedReadJudge, readable_authorities
+from verifier.check_signed_read import SignedReadJudge
 from verifier.check_vouched import VouchedDecisions
+from verifier.fabric_signers import Signers, readable_authorities
 from verifier.recorded import Recorded, RecordedSegment, RecordedSide
 from verifier.shown_registry import ShownRegistry
 
@@ -71,7 +72,15 @@ class Court:
         named = self.ledger if isinstance(self.ledger, FabricTrust) else None
         founding = [root for each in self.genesis.msps.values() for root in each.roots]
         authorities = [*founding, *readable_authorities(self.bundle.authorities)]
-        return SignedReadJudge(self.ledger_id, named, self.trust, self.bundle.reads, authorities, own_word=own_word)
+        return SignedReadJudge(
+            self.ledger_id,
+            named,
+            self.bundle.reads,
+            Signers(named, self.trust, authorities, self.bundle.configuration),
+            receipts=self.bundle.full_receipts,
+            seen={each.height: each.hash for each in self.trust.checkpoints if each.ledger == self.ledger_id},
+            own_word=own_word,
+        )
 
     def usable(self, judged: Judged, *, assume: bool) -> bool:
         """Whether a record may support a finding; `assume` takes what is merely untrusted for trusted."""

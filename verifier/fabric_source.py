@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from evidence.errors import Malformed
+from evidence.fabric_configuration import FabricConfiguration
 from evidence.fabric_read import SignedRead, parse_signed_read
+from evidence.fabric_receipt import FullReceipt, parse_full_receipt
 from evidence.ledger_format import LedgerBlock
 from evidence.registry import Position
 from evidence.trust import FabricTrust, Trust
@@ -17,6 +19,9 @@ Kept = Callable[[str | None], Iterable[bytes]]
 """Signed reads that are kept for a camera; without a name, some of any camera."""
 Fresh = Callable[[str, int, int, int], Iterable[bytes]]
 """Takes new signed reads about a camera: chain, first and last sequence. Raises VeriframeError."""
+
+Full = Callable[[Position], bytes | None]
+"""The full receipt of the transaction at a position, where there is one."""
 
 
 class Custody(Protocol):
@@ -37,6 +42,7 @@ class FabricSource:
     Args:
         ledger_id: `fabric:<channel>:<genesis header hash>`.
         fresh: None where the network shall not be asked.
+        full: None where whole blocks are neither kept nor asked for.
         own: what it means to take the keeper's own word; None where the keeper names nobody.
         authorities: certificates (DER) that are offered as the organisations' roots.
     """
@@ -48,7 +54,9 @@ class FabricSource:
         *,
         kept: Kept,
         fresh: Fresh | None = None,
+        full: Full | None = None,
         own: FabricTrust | None = None,
+        configuration: FabricConfiguration | None = None,
         authorities: Iterable[bytes] = (),
     ) -> None:
         self.ledger_id = ledger_id
@@ -57,6 +65,8 @@ class FabricSource:
         self._custody = custody
         self._kept = kept
         self._fresh = fresh
+        self._full = full
+        self.configuration = configuration
         self._reads: dict[bytes, SignedRead] = {}
         self._loaded: set[str | None] = set()
         self._unreadable = 0
@@ -121,6 +131,10 @@ class FabricSource:
         if known is None:
             raise Malformed("no signed read shows it", where=key)
         return known
+
+    def full_receipt(self, position: Position) -> FullReceipt | None:
+        document = None if self._full is None else self._full(position)
+        return None if document is None else parse_full_receipt(document)
 
     def block(self, height: int) -> LedgerBlock:
         raise Malformed(f"signed reads hold no ledger block {height}")

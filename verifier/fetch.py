@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing
+from evidence.fabric_configuration import FabricConfiguration
 from evidence.fabric_read import SignedRead
+from evidence.fabric_receipt import FullReceipt
 from evidence.leaf_list import MAX_LEAF_LIST_BYTES
 from evidence.ledger_format import LedgerBlock, Receipt
 from evidence.proof_file import MAX_PROOF_FILE_BYTES
@@ -116,6 +118,13 @@ class HomeSource(Custody):
     @property
     def reads(self) -> tuple[SignedRead, ...]:
         return ()
+
+    @property
+    def configuration(self) -> FabricConfiguration | None:
+        return None
+
+    def full_receipt(self, position: Position) -> FullReceipt | None:
+        return None
 
     @property
     def authorities(self) -> tuple[bytes, ...]:

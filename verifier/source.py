@@ -8,7 +8,9 @@ from typing import Protocol
 
 from evidence.blocks import Block
 from evidence.errors import Malformed
+from evidence.fabric_configuration import FabricConfiguration
 from evidence.fabric_read import SignedRead
+from evidence.fabric_receipt import FullReceipt
 from evidence.leaf_list import parse_leaf_list
 from evidence.ledger_format import LedgerBlock
 from evidence.registry import Position
@@ -44,6 +46,15 @@ class Source(Protocol):
     @property
     def reads(self) -> tuple[SignedRead, ...]:
         """Signed reads from which all of it was taken; none where the ledger's own file is read."""
+        ...
+
+    def full_receipt(self, position: Position) -> FullReceipt | None:
+        """The whole block around the transaction at `position`, where it was kept or asked for. Raises Malformed."""
+        ...
+
+    @property
+    def configuration(self) -> FabricConfiguration | None:
+        """Of a Fabric channel, where it is at hand."""
         ...
 
     @property

@@ -18,6 +18,7 @@ from evidence.batches import batch_key
 from evidence.canonical import canonical, parse_canonical
 from evidence.certificates import parse_certificate
 from evidence.digests import sha256, to_base64
+from evidence.fabric_block import BlockHeader
 from evidence.keys import PrivateKeySigner
 from evidence.proof_ranges import KeyRange, request, whole_range
 from evidence.registry import Position
@@ -119,37 +120,57 @@ class Channel:
                 info.raw_reads.SetInParent()
             space.range_queries_info.append(info)
             answer.append({"start": each.start, "end": each.end, "entries": entries})
-        name = chaincode_pb2.ChaincodeID(name=chaincode, version="1")
-        results = rwset_pb2.TxReadWriteSet(
-            ns_rwset=[rwset_pb2.NsReadWriteSet(namespace=chaincode, rwset=_bytes(space))]
-        )
-        done = proposal_pb2.ChaincodeAction(
-            results=_bytes(results),
-            response=proposal_response_pb2.Response(status=200, payload=canonical({"ranges": answer})),
-            chaincode_id=name,
-        )
-        endorsed = _bytes(
-            proposal_response_pb2.ProposalResponsePayload(
-                proposal_hash=sha256(header.channel_header, header.signature_header, payload), extension=_bytes(done)
+        signed = [self.peers[msp] for msp in RULE] if endorsers is None else endorsers
+        payload = endorsed_payload(header, payload, chaincode, space, canonical({"ranges": answer}), signed)
+        return canonical({"type": "veriframe/fabric-read/1", "payload": to_base64(payload)})
+
+    def write(
+        self,
+        key: str,
+        *,
+        writer: str = "rec-1",
+        value: bytes | None = None,
+        endorsers: Iterable[Signer] | None = None,
+        chaincode: str = "veriframe",
+        on: str = CHANNEL,
+        function: bytes = b"anchor",
+        msp: str | None = None,
+    ) -> bytes:
+        """The envelope of a transaction that writes `key`, signed by `writer`."""
+        person = self.site.people[writer]
+        creator = Signer(msp or person.msp, person.signer, person.certificate).serialized
+        now_us = self.site.now_us - 60_000_000
+        header, payload = _proposal(on, chaincode, creator, sha256(key.encode())[:24], b"{}", now_us, function)
+        held = next(entry.value for entry in self.site.host.reader.entries() if entry.key == key)
+        space = kv_rwset_pb2.KVRWSet(writes=[kv_rwset_pb2.KVWrite(key=key, value=value or held)])
+        signed = [self.peers[msp] for msp in RULE] if endorsers is None else endorsers
+        whole = endorsed_payload(header, payload, chaincode, space, b"{}", signed)
+        return _bytes(common_pb2.Envelope(payload=whole, signature=person.signer.sign(whole)))
+
+    def block(self, number: int, envelopes: Sequence[bytes], *, orderers: Iterable[Signer] = ()) -> bytes:
+        """A block of these envelopes, signed by orderers."""
+        header = common_pb2.BlockHeader(number=number, previous_hash=sha256(b"before"), data_hash=sha256(*envelopes))
+        value = _bytes(common_pb2.OrdererBlockMetadata(last_config=common_pb2.LastConfig(index=0)))
+        plain = BlockHeader(number=number, previous=header.previous_hash, data_hash=header.data_hash)
+        signatures = []
+        for each in orderers:
+            under = _bytes(common_pb2.SignatureHeader(creator=each.serialized, nonce=bytes(24)))
+            signature = each.key.sign(value + under + plain.der())
+            signatures.append(common_pb2.MetadataSignature(signature_header=under, signature=signature))
+        metadata = [
+            _bytes(common_pb2.Metadata(value=value, signatures=signatures)),
+            b"",
+            bytes(len(envelopes)),
+            b"",
+            b"",
+        ]
+        return _bytes(
+            common_pb2.Block(
+                header=header,
+                data=common_pb2.BlockData(data=envelopes),
+                metadata=common_pb2.BlockMetadata(metadata=metadata),
             )
         )
-        action = transaction_pb2.ChaincodeActionPayload(
-            chaincode_proposal_payload=payload,
-            action=transaction_pb2.ChaincodeEndorsedAction(
-                proposal_response_payload=endorsed,
-                endorsements=[
-                    proposal_response_pb2.Endorsement(
-                        endorser=each.serialized, signature=each.key.sign(endorsed + each.serialized)
-                    )
-                    for each in (endorsers if endorsers is not None else [self.peers[msp] for msp in RULE])
-                ],
-            ),
-        )
-        transaction = transaction_pb2.Transaction(
-            actions=[transaction_pb2.TransactionAction(header=header.signature_header, payload=_bytes(action))]
-        )
-        whole = _bytes(common_pb2.Payload(header=header, data=_bytes(transaction)))
-        return canonical({"type": "veriframe/fabric-read/1", "payload": to_base64(whole)})
 
     @property
     def trust(self) -> FabricTrust:
@@ -165,8 +186,11 @@ class Channel:
             timewindow_msps=("PoliceMSP",),
         )
 
-    def source(self, *reads: bytes, own: bool = False) -> FabricSource:
-        return FabricSource(LEDGER_ID, _Custody(self.site), kept=lambda camera: reads, own=self.trust if own else None)
+    def source(
+        self, *reads: bytes, own: bool = False, full: Callable[[Position], bytes | None] | None = None
+    ) -> FabricSource:
+        custody, trust = _Custody(self.site), self.trust if own else None
+        return FabricSource(LEDGER_ID, custody, kept=lambda camera: reads, full=full, own=trust)
 
 
 @dataclass(frozen=True)
@@ -199,8 +223,43 @@ def intruder(msp: str, now_us: int) -> Signer:
     return signer(make_authority(msp, now_us=now_us), now_us)
 
 
+def endorsed_payload(
+    header: Any, proposed: bytes, chaincode: str, space: Any, response: bytes, endorsers: Iterable[Signer]
+) -> bytes:
+    """The payload that `Endorse` prepares for a proposal whose execution read and wrote `space`."""
+    spaces = [rwset_pb2.NsReadWriteSet(namespace=chaincode, rwset=_bytes(space))]
+    done = proposal_pb2.ChaincodeAction(
+        results=_bytes(rwset_pb2.TxReadWriteSet(ns_rwset=spaces)),
+        response=proposal_response_pb2.Response(status=200, payload=response),
+        chaincode_id=chaincode_pb2.ChaincodeID(name=chaincode, version="1"),
+    )
+    endorsed = _bytes(
+        proposal_response_pb2.ProposalResponsePayload(
+            proposal_hash=sha256(header.channel_header, header.signature_header, proposed), extension=_bytes(done)
+        )
+    )
+    endorsements = [
+        proposal_response_pb2.Endorsement(endorser=each.serialized, signature=each.key.sign(endorsed + each.serialized))
+        for each in endorsers
+    ]
+    action = transaction_pb2.ChaincodeActionPayload(
+        chaincode_proposal_payload=proposed,
+        action=transaction_pb2.ChaincodeEndorsedAction(proposal_response_payload=endorsed, endorsements=endorsements),
+    )
+    transaction = transaction_pb2.Transaction(
+        actions=[transaction_pb2.TransactionAction(header=header.signature_header, payload=_bytes(action))]
+    )
+    return _bytes(common_pb2.Payload(header=header, data=_bytes(transaction)))
+
+
 def _proposal(
-    channel: str, chaincode: str, creator: bytes, nonce: bytes, argument: bytes, now_us: int
+    channel: str,
+    chaincode: str,
+    creator: bytes,
+    nonce: bytes,
+    argument: bytes,
+    now_us: int,
+    function: bytes = b"read_proof",
 ) -> tuple[Any, bytes]:
     name = chaincode_pb2.ChaincodeID(name=chaincode)
     channel_header = common_pb2.ChannelHeader(
@@ -217,7 +276,7 @@ def _proposal(
     spec = chaincode_pb2.ChaincodeSpec(
         type=chaincode_pb2.ChaincodeSpec.GOLANG,
         chaincode_id=name,
-        input=chaincode_pb2.ChaincodeInput(args=[b"read_proof", argument]),
+        input=chaincode_pb2.ChaincodeInput(args=[function, argument]),
     )
     payload = proposal_pb2.ChaincodeProposalPayload(
         input=_bytes(chaincode_pb2.ChaincodeInvocationSpec(chaincode_spec=spec))

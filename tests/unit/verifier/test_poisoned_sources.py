@@ -45,6 +45,7 @@ class Told:
 
     reads = ()
     authorities = ()
+    configuration = None
 
     @property
     def ledger_id(self) -> str:
@@ -82,6 +83,9 @@ class Told:
 
     def prepare(self, camera: str, chain: int, first: int, last: int) -> None:
         """All of it is at hand."""
+
+    def full_receipt(self, position: Position) -> None:
+        """Not for this ledger."""
 
     def shown(self, key: str, position: Position) -> Receipt:
         return self.reader.receipt_at(position)
