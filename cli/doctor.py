@@ -85,11 +85,19 @@ def _libraries() -> Iterator[Check]:
 
 
 def _programs() -> Iterator[Check]:
+    from sdk.hfc_process import ENVIRONMENT, hfc_python
+
     found = _fabric_programs()
     yield Check(
         name="fabric programs", outcome="ok" if found else "lacks",
         found=found or "none; the embedded ledger needs none",
         next_step="" if found else "from Fabric's release archive, in FABRIC_BIN or on PATH",
+    )  # fmt: skip
+    python = hfc_python(os.environ, Path.home())
+    yield Check(
+        name="hfc environment", outcome="ok" if python else "lacks",
+        found=str(python.parent.parent) if python else "none; only Fabric networks without the Gateway need it",
+        next_step="" if python else f"make hfc, or its folder in {ENVIRONMENT}",
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def read_broadcast(answer: Mapping[str, Any]) -> tuple[grpc.StatusCode, str]:
     if "status" in answer:
         status = int(answer["status"])
         name = next((name for name, number in common_pb2.Status.items() if number == status), str(status))
-        text = f"{name} {answer['info']}".strip()
+        text = f"received unsuccessful response: status={name}, info={answer['info']}"  # as Fabric's gateway says it
         if status == _SUCCESS:
             return _C.OK, text
         return (_C.UNAVAILABLE if status >= 500 else _C.FAILED_PRECONDITION), text

@@ -188,7 +188,7 @@ class HfcSteps:
         """Hand the envelope to an orderer; where one does not take it, the same envelope to the next."""
         ends = time.monotonic() + timeout_s
         said: list[Detail] = []
-        perhaps = False  # an orderer may have taken it without saying so; a second one that takes it too does no harm
+        perhaps: list[Detail] = []  # may have taken it without saying so; a second one that takes it too does no harm
         while len(said) < len(self._profile.orderers) and (left_s := ends - time.monotonic()) > 0:
             at = self._orderer
             try:
@@ -212,11 +212,12 @@ class HfcSteps:
             said.append(Detail(address=self._profile.orderers[at].address, msp="an orderer", message=text))
             if code is _C.FAILED_PRECONDITION and not perhaps:
                 raise classify("submit", code, "", said)
-            perhaps = perhaps or code is _C.DEADLINE_EXCEEDED
+            if code is _C.DEADLINE_EXCEEDED:
+                perhaps.append(said[-1])
             if self._orderer == at:
                 self._orderer = (at + 1) % len(self._profile.orderers)
         if perhaps:
-            raise classify("submit", _C.DEADLINE_EXCEEDED, "no orderer said that it took it", said)
+            raise classify("submit", _C.DEADLINE_EXCEEDED, "nobody said that it was taken", perhaps)
         raise classify("submit", _C.UNAVAILABLE, "no orderer takes it", said)
 
     async def commit_status(self, asked: CommitRequest, signature: bytes, timeout_s: float) -> int:
@@ -270,10 +271,10 @@ class HfcSteps:
             try:
                 answer = await self._worker.call("follow", timeout_s, envelope=encode(self._request_for_events()))
             except WorkerGone as error:
-                raise classify("submit", _C.UNAVAILABLE, str(error)) from error
+                raise classify("submit", _C.UNAVAILABLE, f"no orderer was asked: {error}") from error
         if not answer.get("following"):
             said = answer.get("details") or answer.get("failed") or "the own peer shows no blocks"
-            raise classify("submit", _C.UNAVAILABLE, f"event hub: {said}")
+            raise classify("submit", _C.UNAVAILABLE, f"no orderer was asked, since the event hub is away: {said}")
 
     def _request_for_events(self) -> bytes:
         payload = events_payload(

@@ -343,20 +343,24 @@ def test_the_next_orderer_gets_the_same_envelope(first: dict[str, Any], stand: A
 
 
 @pytest.mark.parametrize(
-    ("answers", "error", "reaction"),
+    ("answers", "error", "reaction", "perhaps"),
     [
-        ((AWAY, AWAY), LedgerUnavailable, Reaction.SAME_ENVELOPE),
-        ((BROKEN, AWAY), CommitUnknown, Reaction.ASK_STATUS),
-        ((BROKEN, {"status": 403, "info": ""}), CommitUnknown, Reaction.ASK_STATUS),
-        (({"status": 403, "info": "not a writer"},), SubmitFailed, Reaction.STOP),
-        ((WorkerGone("killed"),), CommitUnknown, Reaction.ASK_STATUS),
+        ((AWAY, AWAY), LedgerUnavailable, Reaction.SAME_ENVELOPE, False),
+        ((AWAY, {"status": 503, "info": "no leader"}), LedgerUnavailable, Reaction.SAME_ENVELOPE, False),
+        ((BROKEN, AWAY), CommitUnknown, Reaction.ASK_STATUS, True),
+        ((BROKEN, {"status": 403, "info": ""}), CommitUnknown, Reaction.ASK_STATUS, True),
+        (({"status": 403, "info": "not a writer"},), SubmitFailed, Reaction.STOP, False),
+        ((WorkerGone("killed"),), CommitUnknown, Reaction.ASK_STATUS, True),
     ],
 )
-def test_what_became_of_an_envelope(answers: Any, error: type[Exception], reaction: Reaction, stand: Any) -> None:
+def test_what_became_of_an_envelope(
+    answers: Any, error: type[Exception], reaction: Reaction, perhaps: bool, stand: Any
+) -> None:
     steps, _ = stand(ordering(*answers))
     trouble = trouble_of(steps.submit(TRANSACTION, b"signature", 5.0))
     assert isinstance(trouble.error, error)
     assert trouble.reaction is reaction
+    assert trouble.perhaps_taken is perhaps
 
 
 def test_nothing_is_sent_before_the_event_hub_is_open(stand: Any) -> None:
@@ -370,6 +374,7 @@ def test_nothing_is_sent_before_the_event_hub_is_open(stand: Any) -> None:
     steps, worker = stand(shut)
     trouble = trouble_of(steps.submit(TRANSACTION, b"signature", 5.0))
     assert isinstance(trouble.error, LedgerUnavailable)
+    assert not trouble.perhaps_taken
     assert [call for call, _ in worker.asked] == ["broadcast", "follow"]
 
 
