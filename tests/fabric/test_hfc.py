@@ -38,10 +38,11 @@ pytestmark = [
     pytest.mark.xdist_group("fabric"),
 ]
 
-# Of each kind one: registry of four organisations, cameras and anchors, two persons of two organisations.
+# Of each kind one: registry of four organisations, cameras, anchors with and without writes, two organisations.
 PLAYED: tuple[Scenario, ...] = (
     scenarios.each_admin_registers_people_of_the_own_organisation,
     scenarios.an_anchor_takes_its_slot_for_ever,
+    scenarios.the_same_block_again_succeeds_and_writes_nothing,
     decisions.a_lock_is_released_by_two_persons_of_two_organisations,
 )
 NAMES = {scenario.__name__: f"hfc{number}" for number, scenario in enumerate(PLAYED)}
@@ -202,6 +203,12 @@ def test_who_loses_a_race_is_told_by_the_contract(operator: HfcLedger) -> None:
     assert all(isinstance(each, Refused) for each in lost), lost
     void = [transaction.code for number in range(operator.height()) for transaction in operator._block(number)]
     assert 11 in void or 12 in void  # so there was a race
+
+
+def test_without_a_client_certificate_nobody_answers(profile: HfcProfile) -> None:
+    bare = opened(profile.model_copy(update={"tls_client": None}), the_cast()["operator"])
+    with closing(bare) as ledger, pytest.raises(LedgerUnavailable):
+        ledger.gateway.evaluate("describe", b"{}", timeout_s=2)
 
 
 def test_too_few_endorsements_are_void(operator: HfcLedger) -> None:
