@@ -10,7 +10,7 @@ from evidence.batches import Batch, parse_batch
 from evidence.blocks import Block, SignedBlock, chain_key, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
-from evidence.records import MAX_SLOT_NUMBER, GapRecord, Record
+from evidence.records import MAX_SLOT_NUMBER, GapRecord, Record, SegmentRecord
 from evidence.registry import Position
 from verifier.anchor import NOWHERE, AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
@@ -57,11 +57,23 @@ def check_links(own: Iterable[Judged]) -> list[Finding]:
 
 
 def check_chains(
-    own: Sequence[Judged], bundle: Bundle, receipts: AnchorJudge, *, camera: str, interval_us: Span, assume: bool
+    own: Sequence[Judged],
+    usable: Sequence[Judged],
+    bundle: Bundle,
+    receipts: AnchorJudge,
+    *,
+    camera: str,
+    interval_us: Span,
+    assume: bool,
 ) -> list[Finding]:
     """Whether another chain of the camera covers the same time, and whether the interval spans several chains.
 
+    A file that was recorded twice is no second version: records of another chain that say the same about the same
+    pictures at the same time are only named.
+
     Args:
+        own: records of the interval.
+        usable: all records that may be used.
         assume: take what is merely untrusted for trusted.
     """
     chains = {judged.slot[1] for judged in own}
@@ -71,7 +83,14 @@ def check_chains(
     if len(chains) > 1:
         text = f"The interval spans {len(chains)} chains of records: {', '.join(map(str, sorted(chains)))}."
         findings.append(Finding.of("chain_change", text, time_us=interval_us))
+    same = _recorded_again(usable, camera, chains)
     for chain, blocks in sorted(_other_chains(bundle, receipts, camera, chains).items()):
+        again = [block for block in blocks if block in same and _overlap_us(block, interval_us)]
+        if again:
+            between = f"between {utc(again[0].start_us)} and {utc(again[-1].end_us)}"
+            text = f"Chain {chain} of this camera holds the same records once more, {between}."
+            findings.append(Finding.of("further_chain", text, chain=chain))
+            blocks = [block for block in blocks if block not in same]
         overlaps = [
             (max(block.start_us, interval_us[0]), min(block.end_us, interval_us[1]))
             for block in blocks
@@ -103,6 +122,30 @@ def check_chains(
         text = f"Chain {chain} of this camera was opened on the ledger, but none of its records is at hand."
         findings.append(Finding.of("parallel_chain", text, chain=chain))
     return findings
+
+
+def _overlap_us(block: Block, span_us: Span) -> int:
+    """For how long a block's time lies within `span_us`, 0 where it does not."""
+    return max(0, min(block.end_us, span_us[1]) - max(block.start_us, span_us[0]))
+
+
+def _recorded_again(usable: Iterable[Judged], camera: str, chains: set[int]) -> set[Block]:
+    """Blocks of the camera's other chains whose records say the same as one of `chains`."""
+    known: set[tuple[object, ...]] = set()
+    others: list[tuple[Block, tuple[object, ...]]] = []
+    for judged in usable:
+        record = record_of(judged)
+        if judged.proof is None or not isinstance(record, SegmentRecord) or record.camera != camera:
+            continue
+        said = (
+            record.start_us, record.end_us, record.codec, record.width, record.height, record.display, record.headers,
+            record.units.count, record.units.root, record.side, str(record.extra.get("display_notes")),
+        )  # fmt: skip
+        if record.chain in chains:
+            known.add(said)
+        else:
+            others.append((judged.proof.signed.block, said))
+    return {block for block, said in others if said in known}
 
 
 def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int]) -> dict[int, list[Block]]:

@@ -16,7 +16,7 @@ from verifier import sentences
 from verifier.asked import Asked, check_camera, check_requirements
 from verifier.bundling import Progress
 from verifier.court import Court
-from verifier.fetch import open_source
+from verifier.fetch import OnChannel, open_source
 from verifier.gather import gather
 from verifier.joined import join
 from verifier.judge import judge, versions
@@ -36,7 +36,7 @@ _PIECE_BYTES = 1 << 20
 def examine(
     paths: Sequence[Path],
     *,
-    source: Path | str | None,
+    source: Path | str | OnChannel | None,
     trust: Trust | Literal["home"] | None,
     camera: str | None = None,
     start_us: int | None = None,
@@ -51,7 +51,7 @@ def examine(
     Nothing is written, neither beside the files nor in the home.
 
     Args:
-        source: a home (path) or a ledger (URL); None where there is no evidence at all.
+        source: a home (path), a ledger (URL) or a channel that is asked now; None where there is no evidence at all.
         trust: the examiner's trust file; `home` takes the word of the home's own ledger; None trusts nothing.
         camera, start_us, end_us: what the footage is said to be; Unix microseconds UTC, the end exclusive.
         track: index of the video track that is meant.
@@ -83,7 +83,7 @@ def examine(
 
 
 @contextmanager
-def opened(source: Path | str | None) -> Iterator[Source | Reason]:
+def opened(source: Path | str | OnChannel | None) -> Iterator[Source | Reason]:
     """The evidence in a home or ledger, or the reason why there is none that can be read.
 
     Raises:

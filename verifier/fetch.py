@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from evidence.errors import Malformed, ObjectCorrupt, ObjectMissing
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from evidence.errors import ConfigInvalid, Malformed, ObjectCorrupt, ObjectMissing
 from evidence.fabric_configuration import FabricConfiguration
-from evidence.fabric_read import SignedRead
+from evidence.fabric_read import MAX_READ_BYTES, SignedRead
 from evidence.fabric_receipt import FullReceipt
 from evidence.leaf_list import MAX_LEAF_LIST_BYTES
 from evidence.ledger_format import LedgerBlock, Receipt
 from evidence.proof_file import MAX_PROOF_FILE_BYTES
 from evidence.registry import Position
-from evidence.trust import Trust
+from evidence.trust import MAX_TRUST_BYTES, FabricTrust, Trust, parse_trust
 from sdk.home import Home, open_home, snapshot
 from sdk.index import Index
 from sdk.ledger import LedgerReader, read_ledger
@@ -26,7 +29,9 @@ from sdk.spool import Spool
 from sdk.store import Store, batch_file_key, get_bytes, open_store, proof_key
 from verifier.bundle import SlotName
 from verifier.court import own_word
+from verifier.fabric_source import FabricSource, Fresh
 
+_MAX_ROOTS = 1 << 20
 _PROOF_NAME = re.compile(r"proof/([a-z0-9][a-z0-9-]{0,62})/([0-9]{10})-([0-9]{10})")
 
 Opened = TypeVar("Opened", Index, Spool)
@@ -146,10 +151,29 @@ class HomeSource(Custody):
         return self.reader.block(height)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnChannel:
+    """A Fabric channel that is to be asked now, beside what a home keeps.
+
+    Attributes:
+        profile: how it is reached.
+        home: whose store is looked into; None: the channel alone.
+        identity: a folder with the certificate and key that ask; None: `name` of the home's wallet, or whoever of it
+            is shown most.
+        now: Unix microseconds.
+    """
+
+    profile: Path
+    home: Path | None
+    identity: Path | None = None
+    name: str | None = None
+    now: Callable[[], int]
+
+
 @contextmanager
-def open_source(where: Path | str) -> Iterator[HomeSource]:
-    """Open a home (a path) or a ledger (its URL) for reading; databases are copied with their journals and only the
-    copies are opened.
+def open_source(where: Path | str | OnChannel) -> Iterator[HomeSource | FabricSource]:
+    """Open a home (a path) or a ledger (its URL, or a channel) for reading; databases are copied with their journals
+    and only the copies are opened.
 
     Raises:
         ConfigInvalid: no home there, or no such kind of ledger. Malformed: what is there cannot be read.
@@ -159,19 +183,99 @@ def open_source(where: Path | str) -> Iterator[HomeSource]:
         if isinstance(where, str):
             yield HomeSource(reader=stack.enter_context(read_ledger(where)))
             return
+        if isinstance(where, OnChannel):
+            yield _channel(stack, where)
+            return
         home = open_home(where, writing=False)
+        if home.profile is not None:
+            yield _kept(stack, home)
+            return
         copy = stack.enter_context(snapshot(home))
         if not copy.ledger.exists():
             raise Malformed(
                 "the home has lost its ledger", where=str(home.ledger), next_step="restore it from a back-up"
             )
         reader = stack.enter_context(read_ledger(f"sqlite:///{copy.ledger}"))
-        yield HomeSource(
-            reader=reader,
-            store=_store(home),
-            index=_optional(stack, lambda: Index(copy.index) if copy.index.exists() else None),
-            spool=_optional(stack, lambda: _spool(copy)),
+        custody = _custody(stack, home, copy)
+        yield HomeSource(reader=reader, store=custody.store, index=custody.index, spool=custody.spool)
+
+
+def _custody(stack: ExitStack, home: Home, copy: Home) -> Custody:
+    return Custody(
+        store=_store(home),
+        index=_optional(stack, lambda: Index(copy.index) if copy.index.exists() else None),
+        spool=_optional(stack, lambda: _spool(copy)),
+    )
+
+
+def _kept(stack: ExitStack, home: Home, fresh: Fresh | None = None) -> FabricSource:
+    """A home on a channel, as its kept signed reads show the ledger; with `fresh` ones where the network is asked."""
+    custody = _custody(stack, home, stack.enter_context(snapshot(home)))
+    return FabricSource(
+        home.ledger_id, custody, kept=_KeptReads(custody.store), fresh=fresh, own=own_channel(home),
+        authorities=_authorities(home),
+    )  # fmt: skip
+
+
+def _channel(stack: ExitStack, where: OnChannel) -> FabricSource:
+    # What reaches a channel is needed by those alone who ask one.
+    from sdk.channel_reads import asking
+
+    home = None if where.home is None else open_home(where.home, writing=False)
+    reads = stack.enter_context(
+        asking(home, where.profile, identity=where.identity, name=where.name, now=where.now)
+    )  # fmt: skip
+    custody = Custody()
+    if home is None:
+        return FabricSource(reads.ledger_id, custody, kept=lambda camera: (), fresh=reads.take)
+    if home.profile is None or home.ledger_id != reads.ledger_id:
+        raise ConfigInvalid(
+            "this home's ledger is another one than the channel that is to be asked",
+            where=str(home.path),
+            next_step="leave --ledger out, or name the profile of the home's own channel",
         )
+    source = _kept(stack, home, reads.take)
+    reads.hints = source.batch_hints
+    return source
+
+
+class _KeptReads:
+    """The signed reads in a home's store."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+
+    def __call__(self, camera: str | None) -> Iterator[bytes]:
+        """All that are kept for a camera; without a name the newest of each, which show the founding as well."""
+        keys = [] if self._store is None else list(self._store.list("reads"))
+        of: dict[str, list[str]] = {}
+        for key in keys:
+            of.setdefault(key.split("/")[1], []).append(key)
+        wanted = [each[-1] for each in of.values()] if camera is None else of.get(camera, [])
+        for key in wanted:
+            assert self._store is not None
+            try:
+                yield get_bytes(self._store, key, limit=MAX_READ_BYTES)
+            except (ObjectMissing, ObjectCorrupt):
+                continue
+
+
+def own_channel(home: Home) -> FabricTrust | None:
+    """Whom a home on a channel names: what its peer said when the home was made. Raises Malformed: it is damaged."""
+    try:
+        trust = parse_trust(home.channel_trust.read_bytes()[: MAX_TRUST_BYTES + 1])
+    except OSError:
+        return None
+    found = trust.ledger(home.ledger_id)
+    return found if isinstance(found, FabricTrust) else None
+
+
+def _authorities(home: Home) -> tuple[bytes, ...]:
+    try:
+        found = x509.load_pem_x509_certificates(home.channel_roots.read_bytes()[:_MAX_ROOTS])
+    except (OSError, ValueError):
+        return ()  # the founding document names roots too; what nobody shows is missing under its own name
+    return tuple(each.public_bytes(Encoding.DER) for each in found)
 
 
 def _store(home: Home) -> Store:

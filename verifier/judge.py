@@ -236,17 +236,33 @@ class _Trial:
         record = next(record for record in map(record_of, in_use) if record is not None)
         yield from check_links(in_use)
         yield from check_chains(
-            in_use, court.bundle, court.receipts, camera=own.camera, interval_us=span_us, assume=self.assume
+            in_use,
+            [each for each in court.judged.values() if court.usable(each, assume=self.assume)],
+            court.bundle,
+            court.receipts,
+            camera=own.camera,
+            interval_us=span_us,
+            assume=self.assume,
         )
         yield from check_sealed(in_use, court.bundle, court.receipts, court.registry, site=record.site)
         yield from check_time(in_use, self._headers())
         yield from check_policy(in_use, court.registry)
+        yield from self._shorter()
         if any(
             judged.anchor is not None and court.registry.address_differs(each, judged.anchor.position)
             for judged in in_use
             if (each := record_of(judged)) is not None
         ):
             yield Finding.of("ip_differs", "The camera's address in the records is not the one it was approved with.")
+
+    def _shorter(self) -> Iterable[Finding]:
+        """An older copy of the ledger than one that the examiner saw: what it says may have been overtaken."""
+        court = self.court
+        newest = max((each.height for each in court.trust.checkpoints if each.ledger == court.ledger_id), default=0)
+        height = court.receipts.registry_as_of
+        if height is not None and height < newest:
+            text = f"The ledger is shown up to block {height}; the examiner saw its block {newest} earlier."
+            yield Finding.of("ledger_shorter", text)
 
     def _headers(self) -> dict[int, bytes]:
         found = {height: block.digest for height, block in self.court.bundle.headers.items()}

@@ -181,6 +181,7 @@ FINDINGS: Mapping[str, FindingRule] = MappingProxyType(
         "policy_unknown": FindingRule(11, Axis.COMPLETENESS, None, None),
         "equals_elsewhere": FindingRule(4, Axis.INTEGRITY, None, None),
         "further_chain": FindingRule(9, Axis.COMPLETENESS, None, None),
+        "ledger_shorter": FindingRule(8, Axis.ANCHORING, None, None),
     }
 )
 """Every finding that stands beside the operations. Checks that fail for another reason bring codes of their own."""

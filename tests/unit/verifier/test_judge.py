@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evidence.trust import EmbeddedTrust, Trust
+from evidence.trust import EmbeddedTrust, SeenCheckpoint, Trust
 from media.footage import Footage
 from tests.unit.verifier import small_site
 from tests.unit.verifier.small_site import NOON, PICTURE_US, Site, footage_of, picture
@@ -306,6 +306,40 @@ def test_a_sealed_batch_without_its_neighbours_leaf_list_says_what_is_open(site:
     assert verdict.state is State.VERIFIED
     assert "the recorder could hold other versions" in verdict.sentence
     assert verdict.axes[Axis.COMPLETENESS].result is Result.INCONCLUSIVE
+
+
+def test_an_older_ledger_than_the_one_seen_is_named(site: Site, film: Film) -> None:
+    recorded(site)
+    seen = SeenCheckpoint(ledger=site.genesis.ledger_id, height=site.host.reader.height + 7, hash=bytes(32))
+    verdict = verdict_on(film("gate-1", 0, 30), site, trust=replace(site.trust, checkpoints=(seen,)))
+    assert "ledger_shorter" in {finding.code for finding in verdict.findings}
+    assert "ledger_shorter" not in {finding.code for finding in verdict_on(film("gate-1", 0, 30), site).findings}
+
+
+def test_the_same_file_recorded_twice_is_no_second_version(site: Site, film: Film) -> None:
+    recorded(site)
+    first = site.states.pop("gate-1")
+    site.states["gate-1"] = replace(
+        first, chain=first.chain + 1, next_sequence=0, next_unit=0, previous=None, end_us=NOON
+    )
+    site.record("gate-1", SCENE)
+    site.anchor()
+    verdict = verdict_on(film("gate-1", 0, 30), site)
+    assert verdict.state is State.VERIFIED, verdict.sentence
+    assert [finding.chain for finding in verdict.findings if finding.code == "further_chain"] == [first.chain + 1]
+
+
+def test_the_same_pictures_at_another_time_of_the_same_interval_are_a_second_version(site: Site, film: Film) -> None:
+    recorded(site)
+    first = site.states.pop("gate-1")
+    site.states["gate-1"] = replace(
+        first, chain=first.chain + 1, next_sequence=0, next_unit=0, previous=None, end_us=NOON + PICTURE_US
+    )
+    site.record("gate-1", SCENE)
+    site.anchor()
+    verdict = verdict_on(film("gate-1", 0, 30), site)
+    assert verdict.state is State.UNDETERMINED
+    assert any(finding.code == "parallel_chain" for finding in verdict.findings)
 
 
 def test_a_parallel_chain_leaves_the_result_open(site: Site, film: Film) -> None:
