@@ -18,7 +18,7 @@ LOG = logging.getLogger("veriframe.hfc")
 
 ENVIRONMENT = "HFC_VENV"
 CACHE = Path(".cache/veriframe/hfc")
-START_S = 30.0
+START_S = 15.0
 # The worker keeps deadlines itself. One that is this much late hangs, or its machine does.
 GRACE_S = 5.0
 FRAME_BYTES = 256 << 20
@@ -101,7 +101,7 @@ class Worker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, "GRPC_VERBOSITY": "NONE"},
+                env=_environment(),
                 limit=1 << 20,
             )
         except OSError as error:
@@ -117,7 +117,10 @@ class Worker:
         try:
             _write(process, self._configuration)
             said = await asyncio.wait_for(ready, START_S)
-        except (TimeoutError, OSError, WorkerGone) as error:
+        except TimeoutError:
+            await self._end(process)
+            raise WorkerGone(f"the hfc worker did not start within {START_S:.0f} s") from None
+        except (OSError, WorkerGone) as error:
             await self._end(process)
             lines = self._last_words.decode("utf-8", "replace").strip().splitlines()
             raise ConfigInvalid(
@@ -132,11 +135,11 @@ class Worker:
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process is not self._process:
             return  # another caller saw it first
-        self._process = None
+        self._process, readers = None, self._readers
         with contextlib.suppress(ProcessLookupError):
             process.kill()  # it keeps nothing that could be lost
         await process.wait()
-        await asyncio.gather(*self._readers, return_exceptions=True)
+        await asyncio.gather(*readers, return_exceptions=True)
         if process.stdin is not None:
             process.stdin.close()
             with contextlib.suppress(OSError):
@@ -167,6 +170,12 @@ class Worker:
         assert process.stderr is not None
         while data := await process.stderr.read(LAST_WORDS_BYTES):
             self._last_words = (self._last_words + data)[-LAST_WORDS_BYTES:]
+
+
+def _environment() -> dict[str, str]:
+    """What the worker may see of ours: gRPC looks for proxies there, and our own settings are none of its business."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("VERIFRAME_")}
+    return {**own, "GRPC_VERBOSITY": "NONE"}
 
 
 def encode(data: bytes) -> str:
