@@ -81,7 +81,7 @@ class Gateway:
         if steps is None:
             if not isinstance(profile, Profile):
                 raise ConfigInvalid("the profile names no gateways")
-            steps = GatewaySteps(profile)
+            steps = GatewaySteps(profile, clock)
         self._steps = steps
 
     async def __aenter__(self) -> Gateway:

@@ -227,7 +227,10 @@ def classify_validation(code: int, tx_id: str) -> Trouble | None:
 def _say(row: Row, call: Call, code: grpc.StatusCode, text: str, details: Sequence[Detail]) -> VeriframeError:
     named = "; ".join(f"{each.msp or 'somebody'} at {each.address}: {each.message}" for each in details)
     said = " ".join(f"{text} {named}".split())[:500]
-    return row.error(f"{call}: {said or code.name.lower()}", where="gateway", next_step=row.next_step)
+    next_step = row.next_step
+    if not next_step and "certificate has expired" in said:
+        next_step = "the node's TLS certificate has ended: its operator renews it"
+    return row.error(f"{call}: {said or code.name.lower()}", where="gateway", next_step=next_step)
 
 
 def _refusal(text: str) -> Refused | None:

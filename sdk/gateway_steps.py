@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import grpc
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 
-from evidence.errors import ConfigInvalid, Malformed
+from evidence.errors import Malformed
 from sdk.fabric_profile import GatewayAddress, Profile
 from sdk.fabric_proposal import (
     CommitRequest,
@@ -27,9 +27,11 @@ from sdk.fabric_proposal import (
     submit_request,
 )
 from sdk.gateway_errors import Call, Reaction, Trouble, classify, classify_validation, details_of
+from sdk.gateway_tls import TlsFiles, ended, read_tls
 
 MESSAGE_BYTES = 100 << 20  # Fabric's own limit
 EVENTS_S = 3600.0  # a stream of events is opened anew after an hour at the latest
+NOT_CONNECTED = "failed to connect"  # in these words, from gRPC itself
 DETAILS = "grpc-status-details-bin"
 
 GRPC_OPTIONS = (
@@ -73,14 +75,17 @@ class Steps(Protocol):
 class GatewaySteps:
     """Speaks to the gateways of a profile. Made and used within one running event loop."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, clock: Callable[[], int]) -> None:
         self._profile = profile
-        self._channels = [_open(each, profile) for each in profile.gateways]
+        self._clock = clock
+        self._files = [read_tls(each, profile) for each in profile.gateways]
+        self._channels = [_open(each, files) for each, files in zip(profile.gateways, self._files, strict=True)]
         self._stubs = [gateway_pb2_grpc.GatewayStub(channel) for channel in self._channels]
+        self._replaced: list[grpc.aio.Channel] = []
         self._current = 0
 
     async def close(self) -> None:
-        for channel in self._channels:
+        for channel in (*self._channels, *self._replaced):
             await channel.close()
 
     async def evaluate(self, proposal: Proposal, signature: bytes, timeout_s: float) -> bytes:
@@ -141,24 +146,31 @@ class GatewaySteps:
             self._current = (at + 1) % len(self._stubs)
         packed = next((value for name, value in error.trailing_metadata() or () if name == DETAILS), b"")
         details = details_of(packed if isinstance(packed, bytes) else b"")
-        return classify(call, error.code(), error.details() or "", details, own_msp=self._profile.msp)
+        text = error.details() or ""
+        trouble = classify(call, error.code(), text, details, own_msp=self._profile.msp)
+        if error.code() is grpc.StatusCode.UNAVAILABLE and NOT_CONNECTED in text and not self._renewed(at):
+            files = self._files[at]
+            reason = None if files is None else ended(files, self._profile, self._clock())
+            if reason is not None and trouble.reaction is Reaction.AGAIN:
+                return Trouble(reason, Reaction.STOP)
+        return trouble
+
+    def _renewed(self, at: int) -> bool:
+        """Whether the TLS files have changed since the connection was made; then a new one takes their content."""
+        files = read_tls(self._profile.gateways[at], self._profile)
+        if files == self._files[at]:
+            return False
+        self._replaced.append(self._channels[at])  # other calls may still wait on it
+        self._files[at] = files
+        self._channels[at] = _open(self._profile.gateways[at], files)
+        self._stubs[at] = gateway_pb2_grpc.GatewayStub(self._channels[at])
+        return True
 
 
-def _open(gateway: GatewayAddress, profile: Profile) -> grpc.aio.Channel:
+def _open(gateway: GatewayAddress, files: TlsFiles | None) -> grpc.aio.Channel:
     options: list[tuple[str, Any]] = list(GRPC_OPTIONS)
-    if gateway.tls_root is None:
+    if files is None:
         return grpc.aio.insecure_channel(gateway.address, options=options)
     if gateway.server_name is not None:
         options.append(("grpc.ssl_target_name_override", gateway.server_name))
-    client = profile.tls_client
-    try:
-        credentials = grpc.ssl_channel_credentials(
-            root_certificates=gateway.tls_root.read_bytes(),
-            private_key=client.key.read_bytes() if client else None,
-            certificate_chain=client.certificate.read_bytes() if client else None,
-        )
-    except OSError as error:
-        raise ConfigInvalid(
-            f"a TLS file of the profile cannot be read: {error.strerror}", where=error.filename
-        ) from error
-    return grpc.aio.secure_channel(gateway.address, credentials, options=options)
+    return grpc.aio.secure_channel(gateway.address, files.credentials(), options=options)
