@@ -25,11 +25,28 @@ REHEARSAL_WINDOW = "87600h"
 
 
 def free_base_port(count: int = 100) -> int:
-    """A base port with `count` free ports behind it, so that several runs stand side by side."""
+    """A base port with `count` free ports behind it, for this process alone: several runs stand side by side."""
     for base in range(21050, 60000, 500):
-        if all(_is_free(base + step) for step in range(count)):
+        if _is_claimed(base) and all(_is_free(base + step) for step in range(count)):
             return base
     raise RuntimeError("no free ports")
+
+
+_CLAIMED: set[int] = set()
+
+
+def _is_claimed(base: int) -> bool:
+    """Claim it until this process ends: between looking at a network's ports and listening on them seconds go by."""
+    if base not in _CLAIMED:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0veriframe-test-network-{base}")
+        except OSError:
+            claim.close()
+            return False
+        claim.detach()  # open, and nobody's, until the process ends
+        _CLAIMED.add(base)
+    return True
 
 
 def _is_free(port: int) -> bool:
