@@ -7,6 +7,7 @@ conflicts.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -45,12 +46,20 @@ _WHY: dict[str, tuple[RefusedReason, str, str]] = {
 
 
 def open_batch(blocks: Iterable[SignedBlock]) -> bytes:
-    """The argument of `anchor` for an open batch."""
-    return canonical([each.to_json() for each in blocks])
+    """The argument of `anchor` for an open batch: several blocks say much the same, so they go compressed.
+
+    What stands under the slots is the same either way; the argument is what a ledger keeps beside it.
+    """
+    listed = [each.to_json() for each in blocks]
+    document = canonical(listed)
+    return zlib.compress(document) if len(listed) > 1 else document
 
 
 def anchor(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
-    """Anchor a list of signed blocks (open) or a batch document (sealed); what stands there already is not written."""
+    """Anchor a list of signed blocks (open) or a batch document (sealed); what stands there already is not written.
+
+    The list may be compressed with zlib.
+    """
     parsed = _parse(arguments.document)
     if isinstance(parsed, Batch):
         return _anchor_sealed(world, actor, parsed, arguments.document)
@@ -76,8 +85,26 @@ def keys_ahead(arguments: Arguments) -> Iterator[str]:
 
 @lru_cache(maxsize=32)  # asked for twice in a transaction; the bytes decide the result
 def _parse(document: bytes) -> tuple[SignedBlock, ...] | Batch:
-    value = parse_canonical(document, "batch", limit=MAX_BATCH_BYTES)
-    return _signed_blocks(value) if isinstance(value, list) else batch_from_json(value)
+    packed = document[:1] not in (b"[", b"{")
+    value = parse_canonical(_unpacked(document) if packed else document, "batch", limit=MAX_BATCH_BYTES)
+    if isinstance(value, list):
+        return _signed_blocks(value)
+    if packed:
+        raise Malformed("a sealed batch stands on the ledger as it comes, so it is not compressed")
+    return batch_from_json(value)
+
+
+def _unpacked(document: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        found = inflater.decompress(document, MAX_BATCH_BYTES + 1)
+    except zlib.error as error:
+        raise Malformed("a batch is canonical JSON, or that compressed with zlib") from error
+    if len(found) > MAX_BATCH_BYTES:
+        raise Malformed(f"batch is larger than {MAX_BATCH_BYTES} bytes")
+    if not inflater.eof or inflater.unused_data:
+        raise Malformed("the compressed batch is cut off, or something follows it")
+    return found
 
 
 def _signed_blocks(listed: Sequence[object]) -> tuple[SignedBlock, ...]:
