@@ -13,10 +13,10 @@ from cli.console import remark
 from evidence.canonical import canonical, parse_canonical
 from evidence.errors import ConfigInvalid
 from evidence.genesis import Genesis
-from sdk.acting import act_as, camera_entry
+from sdk.acting import act_as, camera_entry, state_of
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
-from sdk.ledger import Committed, EmbeddedLedger, LedgerReader, read_ledger
+from sdk.ledger import Committed, HomeLedger, LedgerReader, StateReader, read_ledger
 from sdk.people import open_people
 
 
@@ -53,7 +53,7 @@ def _identities(home: Home) -> list[Identity]:
 
 
 @contextmanager
-def ledger_as(home: Home, identity: Identity) -> Iterator[EmbeddedLedger]:
+def ledger_as(home: Home, identity: Identity) -> Iterator[HomeLedger]:
     """The home's ledger, open for transactions of `identity`."""
     ledger = act_as(home, identity.name, now=now_us)
     try:
@@ -63,8 +63,25 @@ def ledger_as(home: Home, identity: Identity) -> Iterator[EmbeddedLedger]:
 
 
 @contextmanager
-def reading(home: Home) -> Iterator[LedgerReader]:
+def reading(home: Home) -> Iterator[StateReader]:
     """The home's ledger for looking only: a private copy, so that nothing in the home changes."""
+    with state_of(home, now=now_us) as reader:
+        yield reader
+
+
+@contextmanager
+def reading_file(home: Home, what: str) -> Iterator[LedgerReader]:
+    """An embedded ledger for looking only, with receipts and blocks.
+
+    Raises:
+        ConfigInvalid: the home's ledger is a Fabric channel, where `what` is asked of peers.
+    """
+    if home.profile is not None:
+        raise ConfigInvalid(
+            f"{what} needs a ledger that is a file; this home's is a Fabric channel",
+            where=str(home.path),
+            next_step="ask the organisations' peers, see docs/operations/fabric.md",
+        )
     with snapshot(home) as copy, read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:
         yield reader
 
@@ -95,7 +112,7 @@ def opened_text(home: Home, commitment: str | None, *, url: str | None = None) -
     return None if opening is None else opening.text
 
 
-def newest(reader: LedgerReader, kind: str) -> list[dict[str, Any]]:
+def newest(reader: StateReader, kind: str) -> list[dict[str, Any]]:
     """The entry in force of every subject of a kind (`camera`, `participant`, `policy`), by id."""
     found: dict[str, dict[str, Any]] = {}
     for entry in reader.entries(f"{kind}/"):
@@ -106,7 +123,7 @@ def newest(reader: LedgerReader, kind: str) -> list[dict[str, Any]]:
 
 def warn_without_recorder(home: Home, camera: str) -> None:
     """Say so where nobody could anchor what this camera records: only a recorder of its own site may."""
-    with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
+    with reading(home) as reader:
         entry = camera_entry(reader, camera)
         people = newest(reader, "participant")
     if entry is None:
@@ -122,10 +139,13 @@ def warn_without_recorder(home: Home, camera: str) -> None:
         )
 
 
-def every(reader: LedgerReader, prefix: str) -> list[dict[str, Any]]:
+def every(reader: StateReader, prefix: str) -> list[dict[str, Any]]:
     """All entries under a prefix, oldest first, each with its ledger block."""
     return [
-        {"block": entry.position.height, **parse_canonical(entry.value, "ledger entry", limit=1 << 20)}
+        {
+            "block": entry.position.height if entry.position.height >= 0 else None,
+            **parse_canonical(entry.value, "ledger entry", limit=1 << 20),
+        }
         for entry in reader.entries(prefix)
     ]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -19,6 +19,9 @@ from cli.console import raw, result, show
 from cli.exits import INTERNAL
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, home_path, make_app
 from evidence.errors import VeriframeError
+
+if TYPE_CHECKING:
+    from sdk.home import Home
 
 app = make_app("Check this machine and the home.")
 
@@ -158,7 +161,10 @@ def _ledger(path: Path) -> Check:
     from sdk.home import open_home, snapshot
     from sdk.ledger import check_ledger, read_ledger
 
-    with snapshot(open_home(path)) as copy:
+    home = open_home(path)
+    if home.profile is not None:
+        return _channel(home)
+    with snapshot(home) as copy:
         problems = check_ledger(copy.ledger)
         if problems:
             first = str(problems[0]).replace(str(copy.databases), str(copy.path))
@@ -168,6 +174,25 @@ def _ledger(path: Path) -> Check:
             )  # fmt: skip
         with read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:
             return Check(name="ledger", outcome="ok", found=f"{copy.ledger_id}, height {reader.height}, sound")
+
+
+def _channel(home: Home) -> Check:
+    from cli.acting import now_us
+    from sdk.acting import with_fabric
+
+    with with_fabric():
+        from sdk.channel_ledger import looking_at
+        from sdk.channel_word import genesis_hash
+    with looking_at(home, now=now_us) as ledger:
+        says = f"fabric:{ledger.gateway.profile.channel}:{genesis_hash(ledger.gateway).hex()}"
+        height = ledger.reader.height
+    if says != home.ledger_id:
+        return Check(
+            name="ledger", outcome="wrong", found=f"the channel says that it is {says}, the home {home.ledger_id}",
+            next_step="find out which is right before anything is recorded",
+        )  # fmt: skip
+    found = f"{home.ledger_id}, height {height}, asked as {ledger.identity.name}"
+    return Check(name="ledger", outcome="ok", found=found)
 
 
 def _spool(path: Path) -> Check:
@@ -180,8 +205,11 @@ def _spool(path: Path) -> Check:
             return Check(name="spool", outcome="ok", found="nothing was recorded here yet")
         with Spool(copy.spool, now=now_us) as spool:
             backlog = spool.backlog()
+            unread = 0 if copy.profile is None else spool.unread_count()
     pending = f"{backlog.unstored} not stored, {backlog.unanchored} not anchored, {backlog.refused} refused"
-    clear = backlog.unstored == backlog.unanchored == backlog.refused == 0
+    if unread:
+        pending += f", {unread} without the organisations' signed word"
+    clear = backlog.unstored == backlog.unanchored == backlog.refused == unread == 0
     return Check(
         name="spool", outcome="ok" if clear else "wrong", found="empty" if clear else pending,
         next_step="" if clear else "the next `veriframe sample` drains it; refused ones name a reason there",

@@ -33,11 +33,11 @@ def list_transactions(
     as_json: JsonOption = False,
 ) -> None:
     """List every transaction: when, what, by whom, about what, and the records it wrote. Changes nothing."""
-    from cli.acting import reading
+    from cli.acting import reading_file
 
     at, _ = opened(home, config, writing=False)
     since_us = moment_us(since, option="--since") or 0
-    with reading(at) as reader:
+    with reading_file(at, "the list of transactions") as reader:
         found = [
             each
             for each in _transactions(reader)

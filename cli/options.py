@@ -24,6 +24,20 @@ ConfigOption = Annotated[
 ]
 AsOption = Annotated[str | None, typer.Option("--as", metavar="NAME", help="The identity of the home that acts.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+LedgerOption = Annotated[
+    str | None,
+    typer.Option("--ledger", metavar="URL", help="fabric:PROFILE, where the home's ledger is that Fabric channel."),
+]
+EndorsedByAll = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endorsed-by-all", metavar="MSP", help="On Fabric: who must endorse, where the rule is no such list."
+    ),
+]
+EndorsedByAny = Annotated[
+    list[str] | None,
+    typer.Option("--endorsed-by-any", metavar="MSP", help="On Fabric: of whom one must endorse, likewise."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite a file that is there already.")]
 
 
@@ -98,3 +112,36 @@ def refuse_overwrite(path: Path, *, force: bool) -> None:
     """
     if path.exists() and not force:
         raise ConfigInvalid("there is a file already", where=str(path), next_step="choose another name, or add --force")
+
+
+def profile_of(ledger: str | None) -> Path | None:
+    """The connection profile that `--ledger fabric:PROFILE` names.
+
+    Raises:
+        ConfigInvalid: another kind of address.
+    """
+    if ledger is None:
+        return None
+    scheme, _, path = ledger.partition(":")
+    if scheme != "fabric" or not path:
+        raise ConfigInvalid("this is not a Fabric ledger's address", where="--ledger", next_step="fabric:PROFILE.yaml")
+    return Path(path).expanduser().absolute()
+
+
+def with_profile(home: Home, profile: Path | None) -> Home:
+    """The home, its channel reached by `profile` this time.
+
+    Raises:
+        ConfigInvalid: the home's ledger is no Fabric channel.
+    """
+    from dataclasses import replace
+
+    if profile is None:
+        return home
+    if home.profile is None:
+        raise ConfigInvalid(
+            "this home keeps a ledger of its own, not on Fabric",
+            where=str(home.path),
+            next_step=f"make one for the channel: veriframe init --home DIR --ledger fabric:{profile} --identities DIR",
+        )
+    return replace(home, profile=profile)

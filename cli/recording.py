@@ -12,19 +12,20 @@ from chaincode.roles import in_words
 from chaincode.table import TABLE
 from cli.acting import identity_for, now_us
 from cli.console import Report, remark
+from cli.options import with_profile
 from evidence.certificates import parse_certificate
-from evidence.errors import Refused
+from evidence.errors import LedgerUnavailable, Refused
 from frame_sampler.importer import Imported, import_file
-from sdk.acting import act_as, camera_entry, enrol_demo_camera
+from sdk.acting import act_as, camera_entry, enrol_demo_camera, recording_state
 from sdk.home import Home, is_empty, open_home
 from sdk.identities import load_identity
 from sdk.index import Index
 from sdk.init import init_home
-from sdk.ledger import read_ledger
+from sdk.ledger import HomeLedger
 from sdk.settings import Settings
-from sdk.shipper import Drained, Shipper
+from sdk.shipper import Drained, Errand, Shipper
 from sdk.spool import Spool
-from sdk.store import open_store
+from sdk.store import Store, open_store
 
 SEALED_BEYOND_CAMERAS = 16  # up to here every block stands on the ledger by itself
 PATIENCE_S = 60.0  # how long a drain at the end of a command waits for store and ledger
@@ -38,8 +39,14 @@ class Source:
     start_us: int
 
 
-def home_for_recording(path: Path) -> Home:
-    """The home at `path`; where nothing is there yet, a demo home is made and that is said."""
+def home_for_recording(path: Path, profile: Path | None = None) -> Home:
+    """The home at `path`; where nothing is there yet, a demo home is made and that is said.
+
+    Args:
+        profile: of the Fabric channel on which is to be anchored; such homes are made by `init` only.
+    """
+    if profile is not None:
+        return with_profile(open_home(path), profile)
     if not is_empty(path):
         return open_home(path)
     made = init_home(path, demo=True, now=now_us)
@@ -62,7 +69,7 @@ def may_record(home: Home, camera: str, *, ip: str, enrol: bool, quiet: bool = F
 
 def status_of(home: Home, camera: str) -> str | None:
     """The status that the ledger gives this camera now, None where it does not know it."""
-    with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
+    with recording_state(home, now=now_us) as reader:
         entry = camera_entry(reader, camera)
     return None if entry is None else entry.status
 
@@ -108,21 +115,37 @@ def _shipper(home: Home, settings: Settings, recorder: str) -> Iterator[Shipper]
         stack.callback(ledger.close)
         store = open_store(settings.store.url, base=home.path, immutable=settings.store.immutable)
         store.self_test()
+        spool = stack.enter_context(Spool(home.spool, now=now_us))
         yield Shipper(
-            stack.enter_context(Spool(home.spool, now=now_us)),
+            spool,
             store,
             ledger,
             index=stack.enter_context(Index(home.index)),
             sealed=_sealed_for(home, settings, recorder, lambda: len(ledger.reader.entries("camera/"))),
             most_blocks=settings.recorder.batch_blocks,
+            reading=_reading_for(home, ledger, spool, store),
         )
+
+
+def _reading_for(home: Home, ledger: HomeLedger, spool: Spool, store: Store) -> Errand | None:
+    """On Fabric receipts are signed reads, which are taken apart from the anchoring."""
+    if home.profile is None:
+        return None
+    from sdk.channel_ledger import ChannelLedger
+    from sdk.read_back import ReadBack
+
+    assert isinstance(ledger, ChannelLedger)
+    return ReadBack(spool, store, ledger.gateway)
 
 
 def _sealed_for(home: Home, settings: Settings, recorder: str, entries: Callable[[], int]) -> tuple[str, str] | None:
     """(site, recorder) where blocks go to the ledger as roots of batches; None where each stands by itself."""
     mode = settings.recorder.anchoring
-    # More registry entries than that can mean fewer cameras, never more: the switch comes early rather than late.
-    if mode == "open" or (mode == "auto" and entries() <= 2 * SEALED_BEYOND_CAMERAS):
-        return None
+    try:
+        # More registry entries than that can mean fewer cameras, never more: the switch comes early rather than late.
+        if mode == "open" or (mode == "auto" and entries() <= 2 * SEALED_BEYOND_CAMERAS):
+            return None
+    except LedgerUnavailable:
+        return None  # nothing is anchored in this drain, in either way
     site = parse_certificate(load_identity(home.identities, recorder).certificate).attributes.get("site", "")
     return site, recorder

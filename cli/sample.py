@@ -12,7 +12,18 @@ import typer
 
 from cli.console import progress, raw, remark, result
 from cli.exits import exit_code, say_error
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, home_path, make_app, moment_us
+from cli.options import (
+    AsOption,
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    LedgerOption,
+    examples,
+    home_path,
+    make_app,
+    moment_us,
+    profile_of,
+)
 from evidence.errors import ConfigInvalid, VeriframeError
 
 if TYPE_CHECKING:
@@ -49,6 +60,7 @@ def sample(
     ip: Annotated[str, typer.Option(help="The camera's address, for --enrol.")] = "127.0.0.1",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Store and anchor before returning.")] = True,
     acting: AsOption = None,
+    ledger: LedgerOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -67,8 +79,9 @@ def sample(
     files = list(_files(sources, start_us, timezone, pattern))
     path = home_path(home)
     settings = load(config=config, home=path, environment=os.environ)
+    profile = profile_of(ledger)
     fresh = is_empty(path)
-    at = home_for_recording(path)
+    at = home_for_recording(path, profile)
     may_record(at, camera, ip=ip, enrol=enrol or fresh)
     status = status_of(at, camera)
     if at.demo and status in (None, PROPOSED):
@@ -189,6 +202,10 @@ def _say_drained(camera: str, drained: Drained | None) -> None:
     for each, (unstored, unanchored) in drained.waiting.items():
         of = "" if each == camera else f" of camera {each}"
         remark(f"{unstored} not stored and {unanchored} not anchored yet{of}; nothing is lost.")
+    if drained.unread:
+        remark(
+            f"{drained.unread} anchored, but the organisations' word for it is still to be taken; the next drain does."
+        )
 
 
 def _members(state: str, done: Sequence[Imported], drained: Drained | None) -> dict[str, Any]:
@@ -205,7 +222,7 @@ def _members(state: str, done: Sequence[Imported], drained: Drained | None) -> d
         ],
         "drained": None if drained is None else {
             "stored": drained.stored, "anchored": drained.anchored, "pending_store": drained.pending_store,
-            "pending_anchor": drained.pending_anchor,
+            "pending_anchor": drained.pending_anchor, "unread": drained.unread,
             "troubles": [
                 {"subject": t.subject, "reason": t.reason, "retryable": t.retryable} for t in drained.troubles
             ],

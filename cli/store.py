@@ -87,23 +87,30 @@ def _row(store: FileStore, key: str) -> dict[str, object]:
 
 @app.command(epilog=examples("veriframe store fsck", "veriframe store fsck --json"))
 def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Check every file of the store and every block of the ledger. Changes nothing; exit code 1 if damaged."""
-    from cli.acting import reading
+    """Check every file of the store and every block of the ledger. Changes nothing; exit code 1 if damaged.
+
+    A ledger on Fabric is its peers' to check; the store is then held against its own records and signed reads.
+    """
+    from cli.acting import reading_file
     from sdk.fsck import check_empty, check_store
     from sdk.home import snapshot
     from sdk.ledger import check_ledger
 
     at, settings = opened(home, config, writing=False)
     store = _store(at, settings)
+    damage: list[str] = []
     with progress("checking", quiet=as_json) as report, snapshot(at) as copy:
-        problems = [str(problem).replace(str(copy.databases), str(at.path)) for problem in check_ledger(copy.ledger)]
-        damage = [f"ledger: {problem}" for problem in problems]
         spooled = _spooled(copy)
-        with reading(at) as reader:
-            if _has_any(store):
-                found = list(check_store(store, reader, spooled=spooled, progress=report))
-            else:
-                found = list(check_empty(store, reader, spooled=spooled))
+        if at.profile is not None:
+            found = list(check_store(store, None, spooled=spooled, progress=report)) if _has_any(store) else []
+        else:
+            problems = [str(each).replace(str(copy.databases), str(at.path)) for each in check_ledger(copy.ledger)]
+            damage = [f"ledger: {problem}" for problem in problems]
+            with reading_file(at, "checking") as reader:
+                if _has_any(store):
+                    found = list(check_store(store, reader, spooled=spooled, progress=report))
+                else:
+                    found = list(check_empty(store, reader, spooled=spooled))
     damage += [str(problem) for problem in found if problem.kind in _DAMAGE]
     remarks = [f"{problem} ({problem.kind})" for problem in found if problem.kind not in _DAMAGE]
     if as_json:
@@ -117,14 +124,14 @@ def fsck(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOpti
 @app.command(epilog=examples("veriframe store reindex", "veriframe store reindex --home evidence"))
 def reindex(home: HomeOption = None, config: ConfigOption = None) -> None:
     """Make the index anew from store and ledger."""
+    from cli.acting import reading
     from sdk.index import rebuild
-    from sdk.ledger import read_ledger
 
     at, settings = opened(home, config, writing=True)
     store = _store(at, settings, writing=True)
     total = max(1, len(_keys(store, "proof")))
     done = 0
-    with progress("indexing") as report, read_ledger(f"sqlite:///{at.ledger.absolute()}") as reader:
+    with progress("indexing") as report, reading(at) as reader:
 
         def told(key: str) -> None:
             nonlocal done

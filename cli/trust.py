@@ -11,18 +11,26 @@ import typer
 
 from cli.console import raw, remark, result
 from cli.options import (
+    AsOption,
     ConfigOption,
+    EndorsedByAll,
+    EndorsedByAny,
     ForceOption,
     HomeOption,
     JsonOption,
+    LedgerOption,
     examples,
     make_app,
     opened,
+    profile_of,
     refuse_overwrite,
+    with_profile,
 )
+from evidence.errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from evidence.trust import Trust
+    from sdk.home import Home
 
 app = make_app("What others are asked to trust.")
 
@@ -41,14 +49,30 @@ def export(
         ),
     ] = False,
     force: ForceOption = False,
+    ledger: LedgerOption = None,
+    acting: AsOption = None,
+    all_of: EndorsedByAll = None,
+    any_of: EndorsedByAny = None,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write a trust file for this home's ledger, for examiners to compare and to keep apart from the evidence."""
+    """Write a trust file for this home's ledger, for examiners to compare and to keep apart from the evidence.
+
+    Of a Fabric channel it names the roots of the organisations as the channel's configuration states them and the rule
+    by which the contract is endorsed, both as this organisation's peer says: compare them with each organisation.
+    """
     from cli.acting import genesis_of
 
     at, _ = opened(home, config, writing=False)
-    trust = home_trust(genesis_of(at), single_operator=single_operator)
+    at = with_profile(at, profile_of(ledger))
+    if at.profile is not None:
+        if single_operator:
+            raise ConfigInvalid(
+                "nobody keeps a Fabric ledger alone", where="--single-operator", next_step="leave it out"
+            )
+        trust = _channel_trust(at, acting, all_of, any_of)
+    else:
+        trust = home_trust(genesis_of(at), single_operator=single_operator)
     data = trust.canonical()
     if out is None:
         raw(data.decode("ascii"))
@@ -56,7 +80,12 @@ def export(
         refuse_overwrite(out, force=force)
         out.write_bytes(data)
         result(f"{out}", f"sha256 {trust.digest.hex()}")
-    if not single_operator:
+    if at.profile is not None:
+        remark(
+            "The roots are what one organisation's peer says of the others. Compare each sha256 with what that "
+            "organisation publishes of itself before you rely on it."
+        )
+    elif not single_operator:
         remark(
             "Without a witness this file leads to UNTRUSTED_PROOF: one operator keeps the ledger. "
             "Who accepts that operator's word alone says so with --single-operator."
@@ -92,6 +121,26 @@ def home_trust(genesis: object, *, single_operator: bool) -> Trust:
     return replace(trust, ledgers=tuple(ledgers))
 
 
+def _channel_trust(home: Home, name: str | None, all_of: list[str] | None, any_of: list[str] | None) -> Trust:
+    """What the channel's peer says now. Raises ConfigInvalid: it is another channel than the home's."""
+    from cli.acting import now_us
+    from sdk.acting import with_fabric
+
+    with with_fabric():
+        from sdk.channel_ledger import looking_at
+        from sdk.channel_word import Rule, ask_channel
+    rule = Rule(all=tuple(all_of or ()), any=tuple(any_of or ())) if all_of or any_of else None
+    with looking_at(home, now=now_us, name=name) as ledger:
+        said = ask_channel(ledger.gateway, rule=rule)
+    if said.ledger_id != home.ledger_id:
+        raise ConfigInvalid(
+            f"the channel says that it is {said.ledger_id}, the home that its ledger is {home.ledger_id}",
+            where=str(home.path),
+            next_step="find out which is right before anything is recorded or believed",
+        )
+    return said.trust
+
+
 def _words(trust: Trust) -> list[str]:
     from evidence.trust import EmbeddedTrust
 
@@ -108,6 +157,7 @@ def _words(trust: Trust) -> list[str]:
             lines.append(
                 f"  endorsed by all of {', '.join(ledger.endorse_all)}, any of {', '.join(ledger.endorse_any)}"
             )
+            lines += [f"  root of {msp}: {root.hex()}" for msp, roots in ledger.msps.items() for root in roots]
     counts = (("timestamp roots", trust.timestamp_roots), ("issuers", trust.issuers), ("revocations", trust.revoked))
     lines += [f"{len(members)} {name}" for name, members in counts if members]
     lines += [f"checkpoint seen: {each.ledger} at height {each.height}" for each in trust.checkpoints]

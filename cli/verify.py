@@ -11,11 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.console import Report, progress, raw, result
-from cli.options import ConfigOption, HomeOption, JsonOption, examples, home_path, make_app, moment_us
+from cli.options import (
+    AsOption,
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    examples,
+    home_path,
+    make_app,
+    moment_us,
+    profile_of,
+)
 from evidence.errors import ConfigInvalid, Malformed, VeriframeError
 
 if TYPE_CHECKING:
     from evidence.trust import Trust
+    from verifier.fetch import OnChannel
     from verifier.verdict import Verdict
 
 app = make_app("Examine footage: what still matches, what not, and where.")
@@ -36,7 +47,18 @@ def verify(
     track: Annotated[int | None, typer.Option(help="The picture track, where there are several.")] = None,
     home: HomeOption = None,
     ledger: Annotated[
-        str | None, typer.Option(metavar="URL", help="A ledger alone instead of a home: sqlite:////path/ledger.db.")
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="sqlite:////path/ledger.db alone, or fabric:PROFILE, which is asked for fresh signed reads.",
+        ),
+    ] = None,
+    acting: AsOption = None,
+    identity: Annotated[
+        Path | None,
+        typer.Option(
+            "--identity", metavar="DIR", help="With fabric: the certificate and key that ask, not the home's."
+        ),
     ] = None,
     trust: Annotated[
         str | None, typer.Option(metavar="FILE|home", help="Whom you believe; `home`: this home's own word.")
@@ -58,7 +80,7 @@ def verify(
 
     if as_json + as_ndjson + quiet > 1:
         raise ConfigInvalid("--json, --ndjson and --quiet exclude each other", next_step="choose one")
-    source = _source(home, ledger)
+    source = _source(home, ledger, acting, identity)
     believed = _trust(trust, config)
     span = moment_us(start, option="--from"), moment_us(end, option="--to")
     if span[0] is not None and span[1] is not None and span[0] >= span[1]:
@@ -70,8 +92,9 @@ def verify(
 
 
 def _examined(
-    files: Sequence[Path], source: Path | str | None, trust: Trust | Literal["home"] | None, camera: str | None,
-    span: tuple[int | None, int | None], track: int | None, as_one: bool, require: tuple[str, ...], report: Report,
+    files: Sequence[Path], source: Path | str | OnChannel | None, trust: Trust | Literal["home"] | None,
+    camera: str | None, span: tuple[int | None, int | None], track: int | None, as_one: bool,
+    require: tuple[str, ...], report: Report,
 ) -> Sequence[Verdict]:  # fmt: skip
     from verifier.examine import examine
     from verifier.model import State
@@ -94,16 +117,40 @@ def _examined(
         return [Verdict(state=State.UNDETERMINED, sentence=undetermined([detail]))]
 
 
-def _source(home: Path | None, ledger: str | None) -> Path | str | None:
+def _source(
+    home: Path | None, ledger: str | None, acting: str | None, identity: Path | None
+) -> Path | str | OnChannel | None:
     """Where the evidence is; None where nothing is named and nothing is found."""
     from sdk.home import is_home
 
+    path = home_path(home)
+    here = path if home is not None or is_home(path) else None
+    if ledger is not None and ledger.startswith("fabric:"):
+        return _on_channel(here, ledger, acting, identity)
+    if acting is not None or identity is not None:
+        raise ConfigInvalid(
+            "nobody is asked, so nobody asks", where="--as" if acting else "--identity",
+            next_step="leave it out, or name the channel to ask: --ledger fabric:PROFILE",
+        )  # fmt: skip
     if ledger is not None:
         if home is not None:
             raise ConfigInvalid("--home and --ledger exclude each other", next_step="name one")
         return ledger
-    path = home_path(home)
-    return path if home is not None or is_home(path) else None
+    return here
+
+
+def _on_channel(home: Path | None, ledger: str, acting: str | None, identity: Path | None) -> OnChannel:
+    from cli.acting import now_us
+    from sdk.acting import with_fabric
+    from verifier.fetch import OnChannel
+
+    with with_fabric():
+        import sdk.channel_reads  # noqa: F401  said here, in words, rather than where it is needed
+    profile = profile_of(ledger)
+    assert profile is not None
+    if acting is not None and identity is not None:
+        raise ConfigInvalid("--as and --identity exclude each other", next_step="choose who asks")
+    return OnChannel(profile=profile, home=home, identity=identity, name=acting, now=now_us)
 
 
 def _trust(named: str | None, config: Path | None) -> Trust | Literal["home"] | None:

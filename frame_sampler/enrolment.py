@@ -13,7 +13,7 @@ from evidence.registry import ACTIVE, CameraEntry
 from frame_sampler.device_key import check_camera_name, device_key
 from sdk.acting import camera_entry
 from sdk.home import Home
-from sdk.ledger import LedgerReader
+from sdk.ledger import StateReader
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -29,7 +29,7 @@ class Enrolled:
     beacon: Beacon
 
 
-def enrolled_camera(home: Home, reader: LedgerReader, camera: str) -> Enrolled:
+def enrolled_camera(home: Home, reader: StateReader, camera: str) -> Enrolled:
     """Look up a camera that may record now.
 
     Raises:
@@ -73,16 +73,16 @@ _NEXT_STEP = {
 }
 
 
-def policy_in_force(reader: LedgerReader, control_room: str) -> Policy:
+def policy_in_force(reader: StateReader, control_room: str) -> Policy:
     """The newest policy of a control room, else the founding one."""
     newest = max(reader.entries(f"policy/{control_room}/"), key=lambda entry: entry.key, default=None)
     return reader.genesis.policy if newest is None else parse_policy(newest.value)
 
 
-def beacon(home: Home, reader: LedgerReader) -> Beacon:
+def beacon(home: Home, reader: StateReader) -> Beacon:
     """The newest ledger block: what is signed after it cannot have been signed before."""
-    height = reader.height
-    return Beacon(ledger=home.ledger_id, height=height, hash=reader.block(height).digest)
+    height, digest = reader.newest_block()
+    return Beacon(ledger=home.ledger_id, height=height, hash=digest)
 
 
 def boot_id() -> str:

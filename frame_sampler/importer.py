@@ -15,8 +15,9 @@ from frame_sampler.recording import Imported, Now, Progress, Recording
 from media.child import Limits
 from media.footage import Footage
 from media.scan import scan
+from sdk.acting import recording_state
 from sdk.home import Home
-from sdk.ledger import LedgerReader, read_ledger
+from sdk.ledger import StateReader
 from sdk.sealed import ChainState
 from sdk.spool import Spool
 from sdk.store import open_store, proof_key
@@ -57,7 +58,7 @@ def import_file(
         Malformed, UnsupportedMedia, SourceLost: the file. KeyUnavailable: the camera's key.
         SpoolFull, StoreUnavailable: the disk; the same command goes on later.
     """
-    with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
+    with recording_state(home, now=now) as reader:
         # The registry is asked first: nobody waits for a scan to hear that the camera is unknown.
         enrolled = enrolled_camera(home, reader, camera)
         footage = _scanned(path, track)
@@ -124,7 +125,7 @@ def folder_starts(
     return tuple(sorted(starts))
 
 
-def _goes_on_elsewhere(home: Home, reader: LedgerReader, store: StoreSettings, state: ChainState) -> bool:
+def _goes_on_elsewhere(home: Home, reader: StateReader, store: StoreSettings, state: ChainState) -> bool:
     """Whether the next record of a chain has left this machine before, so that the spool is an older copy of itself."""
     slot = state.camera, state.chain, state.next_sequence
     if reader.get(slot_key(*slot)) is not None:

@@ -31,7 +31,7 @@ from media.display import ODD_NOTES
 from media.footage import Footage, offsets_us
 from media.frames import Message
 from sdk.home import Home
-from sdk.ledger import LedgerReader
+from sdk.ledger import StateReader
 from sdk.sealed import ChainState, Sealed
 from sdk.spool import Spool
 
@@ -98,7 +98,7 @@ class Recording:
     def __init__(
         self,
         home: Home,
-        reader: LedgerReader,
+        reader: StateReader,
         enrolled: Enrolled,
         footage: Footage,
         path: Path,

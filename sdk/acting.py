@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from evidence.canonical import canonical
@@ -17,11 +18,11 @@ from evidence.registry import (
     parse_participant_entry,
 )
 from sdk.anchoring import Registry
-from sdk.home import Home
+from sdk.home import Home, snapshot
 from sdk.identities import load_identity
 from sdk.init import DEMO_CONTROL_ROOM, DEMO_SITE, MANAGER, OPERATOR
 from sdk.keys import load_key, load_or_create_key
-from sdk.ledger import EmbeddedLedger, open_ledger
+from sdk.ledger import HomeLedger, StateReader, open_ledger, read_ledger
 
 NOT_STATED = "not stated"
 
@@ -35,18 +36,64 @@ class Enrolment:
     approved: bool
 
 
-def act_as(home: Home, name: str, *, now: Callable[[], int]) -> EmbeddedLedger:
+def act_as(home: Home, name: str, *, now: Callable[[], int]) -> HomeLedger:
     """The home's ledger, acting as the identity `name`. Close it after use.
 
     Raises:
         ConfigInvalid: no such identity. KeyUnavailable: its key, or the ledger's, cannot be used.
     """
+    if home.profile is not None:
+        with with_fabric():
+            from sdk.channel_ledger import open_channel
+        return open_channel(home, name, now=now)
     return open_ledger(
         f"sqlite:///{home.ledger.absolute()}",
         identity=load_identity(home.identities, name),
         operator=load_key(home.operator_key),
         clock=now,
     )
+
+
+@contextmanager
+def state_of(home: Home, *, now: Callable[[], int]) -> Iterator[StateReader]:
+    """What the home's ledger holds, for looking only: nothing in the home changes, also on read-only media.
+
+    Raises:
+        ConfigInvalid, Malformed: the ledger is not there, or damaged.
+        Refused: a channel knows no identity of this home.
+    """
+    if home.profile is not None:
+        with with_fabric():
+            from sdk.channel_ledger import looking_at
+        with looking_at(home, now=now) as ledger:
+            yield ledger.reader
+        return
+    with snapshot(home) as copy, read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:
+        yield reader
+
+
+@contextmanager
+def recording_state(home: Home, *, now: Callable[[], int]) -> Iterator[StateReader]:
+    """What the ledger holds that recording needs to know. A channel that is away answers as it was last seen."""
+    if home.profile is not None:
+        with with_fabric():
+            from sdk.channel_ledger import remembered
+        with remembered(home, now=now) as view:
+            yield view
+        return
+    with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
+        yield reader
+
+
+@contextmanager
+def with_fabric() -> Iterator[None]:
+    """Around an import of what reaches a Fabric channel: nobody else needs its libraries."""
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigInvalid(
+            "the libraries for Fabric are not installed", next_step="install veriframe[fabric]"
+        ) from error
 
 
 def camera_entry(registry: Registry, camera: str) -> CameraEntry | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from chaincode.committed import Committed
 from evidence.errors import ConfigInvalid, EndorseFailed, LedgerUnavailable, Refused, VeriframeError
@@ -100,13 +101,19 @@ def _opened(home: Home, identity: Identity, now: Callable[[], int]) -> ChannelLe
 
 
 @contextmanager
-def looking_at(home: Home, *, now: Callable[[], int], name: str | None = None) -> Iterator[ChannelLedger]:
+def looking_at(
+    home: Home, *, now: Callable[[], int], name: str | None = None, profile: Path | None = None
+) -> Iterator[ChannelLedger]:
     """The channel for looking at, as `name`, else as the identity of this home that is shown most.
+
+    Args:
+        profile: another way to the channel than the home remembers.
 
     Raises:
         ConfigInvalid: no identity of the profile's organisation in this home.
         Refused: the ledger knows none of them. LedgerUnavailable is raised by what is asked, not here.
     """
+    home = home if profile is None else replace(home, profile=profile)
     ledger = open_channel(home, name, now=now) if name is not None else _chosen(home, now)
     try:
         yield ledger

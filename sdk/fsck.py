@@ -11,6 +11,7 @@ from evidence.batches import parse_batch
 from evidence.blocks import SignedBlock, parse_signed_block, slot_key
 from evidence.digests import sha256
 from evidence.errors import LedgerUnavailable, Malformed, ObjectCorrupt, ObjectMissing, StoreUnavailable
+from evidence.fabric_read import MAX_READ_BYTES, parse_signed_read
 from evidence.leaf_list import MAX_LEAF_LIST_BYTES, parse_leaf_list
 from evidence.proof_file import MAX_PROOF_FILE_BYTES, ProofFile, mismatch, parse_proof_file
 from evidence.records import SegmentRecord
@@ -104,9 +105,22 @@ def check_store(
         read(key)
     yield from anchors.missing_leaf_lists(set(keys["batches"]))
     yield from anchors.missing_proofs({*keys["proof"], *spooled})
+    for key in keys["reads"]:
+        yield from _check_read(store, key)
+        read(key)
     for area in AREAS:
         for key in store.strangers(area):
             yield StoreProblem(kind="stranger", key=key, text="no file that the store has made")
+
+
+def _check_read(store: FileStore, key: str) -> Iterator[StoreProblem]:
+    try:
+        document = get_bytes(store, key, limit=MAX_READ_BYTES)
+        if sha256(document).hex() != key.rpartition("-")[2]:
+            raise Malformed("its bytes are not those that its name states")
+        parse_signed_read(document)
+    except (Malformed, ObjectCorrupt, ObjectMissing, StoreUnavailable) as error:
+        yield StoreProblem(kind="corrupt", key=key, text=error.detail)
 
 
 def check_empty(store: FileStore, ledger: LedgerReader, *, spooled: Collection[str] = ()) -> Iterator[StoreProblem]:

@@ -276,10 +276,6 @@ class Spool:
         )
         return None if found is None else read_receipt(found[0])
 
-    def mark_refused(self, numbers: Sequence[int], reason: str) -> None:
-        """Keep why the ledger or a check turned these rows down; they stay pending, the next drain tries them again."""
-        with self._db.transaction() as change:
-            change.executemany(
     def unread(self, *, limit: int = 5000, after: int = 0) -> list[Row]:
         """Rows that are anchored and whose receipt has not been taken yet, oldest first; no proof bytes."""
         condition = "anchored_at_us IS NOT NULL AND receipt IS NULL AND number>? ORDER BY number LIMIT ?"
@@ -300,6 +296,10 @@ class Spool:
                 [(kept, number) for number in numbers],
             )
 
+    def mark_refused(self, numbers: Sequence[int], reason: str) -> None:
+        """Keep why the ledger or a check turned these rows down; they stay pending, the next drain tries them again."""
+        with self._db.transaction() as change:
+            change.executemany(
                 "UPDATE sealed SET refused=? WHERE number=? AND anchored_at_us IS NULL",
                 [(reason, number) for number in numbers],
             )
