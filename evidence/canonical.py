@@ -20,7 +20,8 @@ DEFAULT_LIMIT = 1 << 20
 
 T = TypeVar("T")
 
-_STRUCTURE = re.compile(rb'[\[\]{}"\\]')
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def canonical(value: object) -> bytes:
@@ -37,10 +38,17 @@ def canonical(value: object) -> bytes:
     return _write(value)
 
 
+def canonical_again(value: object) -> bytes:
+    """Canonical JSON of what `parse_canonical` returned, or of a part of it: that needs no second check."""
+    return _write(value)
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def _write(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
     try:
-        return text.encode("utf-8")
+        return _encoder.encode(value).encode("utf-8")
     except UnicodeEncodeError as error:
         raise Malformed("text holds a lone surrogate") from error
 
@@ -125,31 +133,16 @@ def parse_canonical(data: bytes, what: str, *, limit: int = DEFAULT_LIMIT) -> An
     return value
 
 
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
-
-
 def _depth(data: bytes) -> int:
+    """How deep JSON text is nested, up to where it stops being JSON: no reader gets further."""
+    # A backslash stands in strings only; without escapes, every second piece between quotes lies outside of strings.
+    outside = b"".join(_ESCAPED.sub(b"", data).split(b'"')[::2])
     deepest = depth = 0
-    in_string, escaped = False, -1
-    # Only the characters that matter are looked at: a batch of 500 blocks has 270,000 others.
-    for match in _STRUCTURE.finditer(data):
-        at = match.start()
-        byte = data[at]
-        if in_string:
-            if at == escaped:
-                continue
-            if byte == 0x5C:
-                escaped = at + 1
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in b"[{":
+    for byte in outside.translate(None, _NO_BRACKETS):
+        if byte in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-            if deepest > MAX_DEPTH:
-                return deepest
-        elif byte in b"]}":
+        else:
             depth -= 1
     return deepest
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evidence.canonical import Fields, canonical, parse_canonical
+from evidence.canonical import Fields, canonical, canonical_again, parse_canonical
 from evidence.digests import parse_base64, to_base64
 from evidence.errors import Malformed
 from evidence.fabric_checks import refusal
@@ -161,7 +161,7 @@ def _entry(value: object) -> tuple[str, bytes]:
     key: Any = f.raw("key")
     if not isinstance(key, str):
         raise Malformed("an entry's key is not text")
-    return key, canonical(f.raw("value"))
+    return key, canonical_again(f.raw("value"))
 
 
 def _as_of(transaction: EndorsedTransaction) -> Position:

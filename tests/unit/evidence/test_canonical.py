@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,20 @@ def test_depth_is_bounded_before_the_reader_recurses() -> None:
 
 def test_brackets_inside_text_are_not_depth() -> None:
     assert parse_canonical(canonical(["[{" * 50, '\\"[[[']), "value") == ["[{" * 50, '\\"[[[']
+
+
+@given(st.text('[]{}"\\ab', max_size=40), st.integers(0, 3))
+def test_text_of_quotes_backslashes_and_brackets_hides_no_depth(text: str, spare: int) -> None:
+    """Many brackets, so that the depth is looked at: at the bound it is read, one level beyond it is refused."""
+    filling: list[Any] = [[] for _ in range(MAX_DEPTH)]
+    value: Any = [text, filling]
+    for _ in range(MAX_DEPTH - 3 + (spare == 0)):
+        value = [value, text]
+    if spare:
+        assert parse_canonical(canonical(value), "value") == value
+    else:
+        with pytest.raises(Malformed, match="deeper"):
+            parse_canonical(json.dumps(value, separators=(",", ":")).encode(), "value")
 
 
 @pytest.mark.parametrize("value", [1.5, float("nan"), b"x", {1: 2}, {"é": 1}, MAX_INTEGER + 1, "\ud800", {1, 2}])
