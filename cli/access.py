@@ -8,15 +8,13 @@ from typing import Annotated
 import typer
 
 from cli.console import raw, result
-from cli.deciding import answered, listed, required_us, submitted, when
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app
+from cli.deciding import answered, listed, span_of, submitted, when
+from cli.options import AsOption, ConfigOption, FromOption, HomeOption, JsonOption, ToOption, examples, make_app
 
 app = make_app("Grant, revoke and check access to footage.")
 
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")]
 ParticipantArgument = Annotated[str, typer.Argument(metavar="PARTICIPANT", help="Whose access; a pseudonym.")]
-FromOption = Annotated[str, typer.Option("--from", metavar="TIME", help="From when on.")]
-UntilOption = Annotated[str, typer.Option("--to", metavar="TIME", help="Until when.")]
 
 
 @app.command(
@@ -31,7 +29,7 @@ def grant(
     participant: ParticipantArgument,
     purpose: Annotated[str, typer.Option(help="What for. The text stays in this home.")],
     start: FromOption,
-    end: UntilOption,
+    end: ToOption,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
@@ -39,10 +37,7 @@ def grant(
     """Put somebody into a camera's list. A manager does this; for a private camera its owner."""
     who, _ = submitted(
         home, config, acting, "grant_access",
-        {
-            "camera": camera, "participant": participant, "from_us": required_us(start, option="--from"),
-            "until_us": required_us(end, option="--to"),
-        },
+        {"camera": camera, "participant": participant, **span_of(start, end)},
         subject=f"grant/{camera}/{participant}", texts={"purpose": purpose},
     )  # fmt: skip
     result("GRANTED", f"{participant} may see footage of {camera} until {end}, granted by {who}")
@@ -67,15 +62,14 @@ def revoke(
 def check(
     camera: CameraArgument,
     start: FromOption,
-    end: UntilOption,
+    end: ToOption,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether one may see footage of a camera, and why. Changes nothing."""
-    span = {"from_us": required_us(start, option="--from"), "until_us": required_us(end, option="--to")}
-    who, answer = answered(home, config, acting, "access", {"camera": camera, **span})
+    who, answer = answered(home, config, acting, "access", {"camera": camera, **span_of(start, end)})
     if as_json:
         raw(json.dumps({"participant": who, "camera": camera, **answer}, indent=2) + "\n")
         return
@@ -88,8 +82,8 @@ def list_grants(home: HomeOption = None, config: ConfigOption = None, as_json: J
     listed(
         home, config, "grant", as_json=as_json,
         columns=("camera", "participant", "status", "from", "to", "by", "purpose"),
-        row=lambda each, text: (
-            each["camera"], each["participant"], each["status"], when(each["from_us"]), when(each["until_us"]),
-            each["by"], text(each["purpose"]),
+        row=lambda each, words: (
+            each["camera"], words.who(each["participant"]), each["status"], when(each["from_us"]),
+            when(each["until_us"]), words.who(each["by"]), words.text(each["purpose"]),
         ),
     )  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from chaincode.reader import LedgerEntry
 from chaincode.roles import in_words
 from chaincode.table import TABLE
 from cli.console import remark
@@ -17,7 +18,7 @@ from sdk.acting import act_as, camera_entry, state_of
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
 from sdk.ledger import Committed, HomeLedger, LedgerReader, StateReader, read_ledger
-from sdk.people import open_people
+from sdk.people import Openings, open_people
 
 
 def now_us() -> int:
@@ -25,8 +26,8 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def identity_for(home: Home, function: str, name: str | None) -> Identity:
-    """The identity that is to call `function`: the one named, else the only one here that the rules let.
+def identity_for(home: Home, function: str, name: str | None, *, anybody: bool = False) -> Identity:
+    """The identity that is to call `function`: the one named, else the only one (`anybody`: the first) here that may.
 
     Raises:
         ConfigInvalid: no identity of that name; none or several here may do it.
@@ -35,7 +36,7 @@ def identity_for(home: Home, function: str, name: str | None) -> Identity:
         return load_identity(home.identities, name)
     roles = TABLE[function].roles
     able = [each for each in _identities(home) if each.role in roles]
-    if len(able) == 1:
+    if len(able) == 1 or (able and anybody):
         return able[0]
     who = in_words(roles)
     if not able:
@@ -69,23 +70,6 @@ def reading(home: Home) -> Iterator[StateReader]:
         yield reader
 
 
-@contextmanager
-def reading_file(home: Home, what: str) -> Iterator[LedgerReader]:
-    """An embedded ledger for looking only, with receipts and blocks.
-
-    Raises:
-        ConfigInvalid: the home's ledger is a Fabric channel, where `what` is asked of peers.
-    """
-    if home.profile is not None:
-        raise ConfigInvalid(
-            f"{what} needs a ledger that is a file; this home's is a Fabric channel",
-            where=str(home.path),
-            next_step="ask the organisations' peers, see docs/operations/fabric.md",
-        )
-    with snapshot(home) as copy, read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:
-        yield reader
-
-
 def call(home: Home, function: str, members: Mapping[str, object], *, name: str | None) -> tuple[Identity, Committed]:
     """Submit one transaction, and tell who did it."""
     identity = identity_for(home, function, name)
@@ -103,51 +87,102 @@ def committed_text(home: Home, text: str, *, subject: str, url: str | None = Non
         return people.commit(text, subject=subject).hex()
 
 
-def opened_text(home: Home, commitment: str | None, *, url: str | None = None) -> str | None:
-    """The text behind a commitment where this home holds it."""
-    if commitment is None or (url is None and not home.people.exists()):
-        return None
-    with open_people(home.people, url, now=now_us) as people:
-        opening = people.opening(bytes.fromhex(commitment))
-    return None if opening is None else opening.text
+class Words:
+    """The texts behind commitments and the names behind pseudonyms, as far as the caller's database has them."""
+
+    def __init__(self, people: Openings | None) -> None:
+        self._people = people
+        self.names: Mapping[str, str] = {} if people is None else people.names()
+
+    def text(self, commitment: str | None) -> str:
+        """The text behind a commitment of 64 hex digits; empty where there is no commitment."""
+        if not commitment:
+            return ""
+        opening = None if self._people is None else self._people.opening(bytes.fromhex(commitment))
+        return "(not known here)" if opening is None else opening.text
+
+    def who(self, pseudonym: str | None) -> str:
+        """A pseudonym, with the name behind it where that is known."""
+        name = self.names.get(pseudonym or "")
+        return f"{pseudonym} ({name})" if name else pseudonym or ""
+
+
+@contextmanager
+def reading_file(home: Home, what: str) -> Iterator[LedgerReader]:
+    """An embedded ledger for looking only, with receipts and blocks.
+
+    Raises:
+        ConfigInvalid: the home's ledger is a Fabric channel, where `what` is asked of peers.
+    """
+    if home.profile is not None:
+        raise ConfigInvalid(
+            f"{what} needs a ledger that is a file; this home's is a Fabric channel",
+            where=str(home.path),
+            next_step="ask the organisations' peers, see docs/operations/fabric.md",
+        )
+    with snapshot(home) as copy, read_ledger(f"sqlite:///{copy.ledger.absolute()}") as reader:
+        yield reader
+
+
+@contextmanager
+def looking(home: Home, url: str | None) -> Iterator[tuple[StateReader, Words]]:
+    """The home's ledger and words for looking only, see `reading`."""
+    with snapshot(home) as copy, ExitStack() as stack:
+        reader = stack.enter_context(reading(home))
+        kept = url is not None or copy.people.exists()
+        people = stack.enter_context(open_people(copy.people, url, now=now_us)) if kept else None
+        yield reader, Words(people)
 
 
 def newest(reader: StateReader, kind: str) -> list[dict[str, Any]]:
-    """The entry in force of every subject of a kind (`camera`, `participant`, `policy`), by id."""
+    """The entry in force of every subject of a kind (`camera`, `participant`, `policy`), with its ledger block."""
+    return newest_below(reader, f"{kind}/")
+
+
+def newest_below(reader: StateReader, prefix: str) -> list[dict[str, Any]]:
+    """The newest entry of every subject under a prefix, in the order of their keys."""
     found: dict[str, dict[str, Any]] = {}
-    for entry in reader.entries(f"{kind}/"):
+    for entry in reader.entries(prefix):
         # Keys end in a ten-digit number and come in order, so the last of a subject is the one in force.
-        found[entry.key.rsplit("/", 1)[0]] = parse_canonical(entry.value, f"{kind} entry", limit=1 << 20)
+        found[entry.key.rsplit("/", 1)[0]] = _read(entry)
     return list(found.values())
 
 
-def warn_without_recorder(home: Home, camera: str) -> None:
-    """Say so where nobody could anchor what this camera records: only a recorder of its own site may."""
+def warn_without_recorder(home: Home, *cameras: str) -> None:
+    """Say so where nobody could anchor what these cameras record: only a recorder of a camera's own site may."""
     with reading(home) as reader:
-        entry = camera_entry(reader, camera)
+        entries = [camera_entry(reader, camera) for camera in cameras]
         people = newest(reader, "participant")
-    if entry is None:
-        return
-    room, site = entry.control_room, entry.site
-    if not any(
-        (each["role"], each["status"], each["site"], each["control_room"]) == ("RECORDER", "ACTIVE", site, room)
-        for each in people
-    ):
+    manned = {(each["site"], each["control_room"]) for each in people if _records(each)}
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        if entry is not None and (entry.site, entry.control_room) not in manned:
+            lacking.setdefault((entry.site, entry.control_room), []).append(entry.id)
+    for (site, room), ids in lacking.items():
+        which = f"camera {ids[0]}" if len(ids) == 1 else f"its {len(ids)} cameras"
         remark(
-            f"There is no recorder of site {site}, so nothing of camera {camera} can be anchored. Register one: "
+            f"There is no recorder of site {site}, so nothing of {which} can be anchored. Register one: "
             f"veriframe participant register NAME --role RECORDER --site {site} --control-room {room}"
         )
 
 
+def _records(participant: Mapping[str, Any]) -> bool:
+    """Whether the participant may anchor now."""
+    ends_us = participant["valid_until_us"]
+    return (participant["role"], participant["status"]) == ("RECORDER", "ACTIVE") and (
+        ends_us is None or ends_us > now_us()
+    )
+
+
 def every(reader: StateReader, prefix: str) -> list[dict[str, Any]]:
     """All entries under a prefix, oldest first, each with its ledger block."""
-    return [
-        {
-            "block": entry.position.height if entry.position.height >= 0 else None,
-            **parse_canonical(entry.value, "ledger entry", limit=1 << 20),
-        }
-        for entry in reader.entries(prefix)
-    ]
+    return [_read(entry) for entry in reader.entries(prefix)]
+
+
+def _read(entry: LedgerEntry) -> dict[str, Any]:
+    # A channel's contract does not say where an entry stands.
+    block = entry.position.height if entry.position.height >= 0 else None
+    return {"block": block, **parse_canonical(entry.value, "ledger entry", limit=1 << 20)}
 
 
 def genesis_of(home: Home) -> Genesis:

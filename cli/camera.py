@@ -9,17 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import camera_changes, camera_table
+from cli import camera_changes, camera_facts, camera_table
 from cli.console import raw, remark, result, show
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, opened
+from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, make_app, opened
 from evidence.errors import ConfigInvalid, KeyUnavailable
 
 app = make_app("Propose, approve, change and look up cameras; set the sampling policy.")
 
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id: a-z, 0-9, dash.")]
-ReasonOption = Annotated[
-    str, typer.Option("--reason", help="Why. The text stays in this home; the ledger gets a commitment to it.")
-]
 
 
 @app.command(
@@ -170,10 +167,10 @@ def _decide(
 @app.command("list", epilog=examples("veriframe camera list", "veriframe camera list --json"))
 def list_cameras(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List cameras and their status. Changes nothing."""
-    from cli.acting import newest, reading
+    from cli.acting import looking, newest
 
-    at, _ = opened(home, config, writing=False)
-    with reading(at) as reader:
+    at, settings = opened(home, config, writing=False)
+    with looking(at, settings.people.url) as (reader, words):
         cameras = newest(reader, "camera")
     if as_json:
         raw(json.dumps({"cameras": cameras}, indent=2) + "\n")
@@ -183,8 +180,10 @@ def list_cameras(home: HomeOption = None, config: ConfigOption = None, as_json: 
     table = Table("camera", "status", "site", "ip", "make and model", "proposed by", "decided by")
     for each in cameras:
         built = " ".join(filter(None, (each["make"], each["model"])))
-        decided = each["decided_by"] or ""
-        table.add_row(each["id"], each["status"], each["site"], each["ip"], built, each["proposer"], decided)
+        table.add_row(
+            each["id"], each["status"], each["site"], each["ip"], built, words.who(each["proposer"]),
+            words.who(each["decided_by"]),
+        )  # fmt: skip
     result(f"{len(cameras)} {'camera' if len(cameras) == 1 else 'cameras'}")
     show(table)
 
@@ -194,15 +193,15 @@ def history(
     camera: CameraArgument, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Every entry of a camera, oldest first, with the reasons that this home can open. Changes nothing."""
-    from cli.acting import every, opened_text, reading
+    from cli.acting import every, looking
 
     at, settings = opened(home, config, writing=False)
-    with reading(at) as reader:
+    with looking(at, settings.people.url) as (reader, words):
         entries = every(reader, f"camera/{camera}/")
+        for each in entries:
+            each["reason_text"] = words.text(each["reason"]) or None
     if not entries:
         raise ConfigInvalid(f"there is no camera {camera} on this ledger", next_step="veriframe camera list")
-    for each in entries:
-        each["reason_text"] = opened_text(at, each["reason"], url=settings.people.url)
     if as_json:
         raw(json.dumps({"camera": camera, "entries": entries}, indent=2) + "\n")
         return
@@ -210,9 +209,8 @@ def history(
 
     table = Table("entry", "status", "by", "ledger block", "reason")
     for each in entries:
-        who = each["decided_by"] or each["proposer"]
-        reason = each["reason_text"] or ("(not known here)" if each["reason"] else "")
-        table.add_row(str(each["n"]), each["status"], who, str(each["block"]), reason)
+        who = words.who(each["decided_by"] or each["proposer"])
+        table.add_row(str(each["n"]), each["status"], who, str(each["block"]), each["reason_text"] or "")
     result(f"camera {camera}: {entries[-1]['status']}")
     show(table)
 
@@ -287,5 +285,6 @@ def _in_force(home: Any, control_room: str | None) -> tuple[str, dict[str, Any]]
     return room, newest
 
 
+camera_facts.add_to(app)
 camera_changes.add_to(app)
 camera_table.add_to(app)

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import remark, result
-from cli.deciding import entry_of, listed, public_key, required_us, submitted, when
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, opened
+from cli.deciding import entry_of, listed, public_key, required_us, span_of, submitted, when
+from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")]
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="The change's number.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why. The text stays in this home.")]
 
 _DEVICE = ("make", "model", "serial", "firmware", "hardware_address")
 
@@ -37,7 +36,12 @@ def change(
     serial: Annotated[str | None, typer.Option(help="The new device's serial number.")] = None,
     firmware: Annotated[str | None, typer.Option(help="Its new firmware.")] = None,
     hardware_address: Annotated[str | None, typer.Option(help="The new device's MAC address.")] = None,
-    device_key: Annotated[Path | None, typer.Option(metavar="PEM", help="Its new public key.")] = None,
+    device_key: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Its new public key, where another machine has the private one.")
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make its new key in this home; it signs once this is approved.")
+    ] = False,
     key_custody: Annotated[str | None, typer.Option(help="Who holds the new key.")] = None,
     chain: Annotated[int | None, typer.Option(help="The chain from which the new key counts.")] = None,
     sequence: Annotated[int | None, typer.Option(help="The sequence from which the new key counts.")] = None,
@@ -51,23 +55,32 @@ def change(
     """
     at, _ = opened(home, config, writing=True)
     before = entry_of(at, camera)
+    with_key = new_key or device_key is not None
+    if new_key and device_key is not None:
+        raise ConfigInvalid("--new-key and --device-key exclude each other", next_step="name one")
     given: dict[str, Any] = {
         "ip": ip, "location": location, "make": make, "model": model, "serial": serial, "firmware": firmware,
         "hardware_address": hardware_address,
     }  # fmt: skip
-    kind = _kind({name for name, value in given.items() if value is not None}, with_key=device_key is not None)
+    kind = _kind({name for name, value in given.items() if value is not None}, with_key=with_key)
     members: dict[str, object] = {"camera": camera, "kind": kind}
     needed = {"address": ("ip", "location"), "firmware": ("firmware",), "device": _DEVICE, "key": ()}[kind]
     members |= {name: given[name] if given[name] is not None else before[name] for name in needed}
-    if device_key is not None:
-        from_chain, from_sequence = _slot(at, camera, chain, sequence)
+    if with_key:
+        from cli.acting import identity_for
+        from cli.key_change import new_device_key, slot_behind
+
+        identity_for(at, "propose_change", acting)  # who may not act needs no key made
+        from_chain, from_sequence = slot_behind(at, camera, chain, sequence)
+        spki = public_key(device_key)[0] if device_key is not None else new_device_key(at, camera)
         members |= {
-            "device_key": base64.b64encode(public_key(device_key)[0]).decode("ascii"),
+            "device_key": base64.b64encode(spki).decode("ascii"),
             "key_custody": key_custody or before["key_custody"], "chain": from_chain, "sequence": from_sequence,
         }  # fmt: skip
-        remark(f"the new key will count from chain {from_chain}, sequence {from_sequence}")
     who, answer = submitted(home, config, acting, "propose_change", members)
     result("PROPOSED", f"change {answer['number']} of camera {camera} ({kind}), proposed by {who}")
+    if with_key:
+        remark(f"the new key will count from chain {from_chain}, sequence {from_sequence}, once this is approved")
     remark(f"next: a manager decides: veriframe camera approve-change {camera} {answer['number']}")
 
 
@@ -84,33 +97,30 @@ def _kind(given: set[str], *, with_key: bool) -> str:
         option = min(given - allowed).replace("_", "-")
         raise ConfigInvalid(
             f"--{option} belongs to another kind of change",
-            next_step="propose two changes; a new device needs its key as well (--device-key)",
+            next_step="propose two changes; a new device needs its key as well (--device-key or --new-key)",
         )
     return kind
 
 
-def _slot(home: Any, camera: str, chain: int | None, sequence: int | None) -> tuple[int, int]:
-    """As named, else just behind what the ledger shows; 0, 0 where nothing was anchored yet."""
-    from cli.acting import reading
-
-    with reading(home) as reader:
-        chains = [int(entry.key.rsplit("/", 1)[1]) for entry in reader.entries(f"chain/{camera}/")]
-        newest = max(chains, default=0) if chain is None else chain
-        held = [int(entry.key.rsplit("/", 1)[1]) for entry in reader.entries(f"block/{camera}/{newest:010d}/")]
-    if chains and not held and sequence is None:
-        raise ConfigInvalid(
-            f"the ledger does not show single blocks of chain {newest} (they are sealed in batches)",
-            next_step="name the slot from which the new key counts: --chain N --sequence N",
-        )
-    return newest, max(held, default=-1) + 1 if sequence is None else sequence
-
-
 def approve_change(
-    camera: CameraArgument, number: NumberArgument, acting: AsOption = None, home: HomeOption = None,
+    camera: CameraArgument,
+    number: NumberArgument,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Approve a new key although footage that waits could then not be anchored.")
+    ] = False,
+    acting: AsOption = None,
+    home: HomeOption = None,
     config: ConfigOption = None,
-) -> None:  # fmt: skip
-    """Approve a change that somebody else proposed."""
-    who, _ = submitted(home, config, acting, "approve_change", {"camera": camera, "number": number})
+) -> None:
+    """Approve a change that somebody else proposed.
+
+    Before a new key is approved, what this home has sealed under the old one is anchored: afterwards it could not be.
+    """
+    from cli.key_change import nothing_left_behind
+
+    at, settings = opened(home, config, writing=True)
+    with nothing_left_behind(at, settings, camera, number, anyway=anyway):
+        who, _ = submitted(home, config, acting, "approve_change", {"camera": camera, "number": number})
     result("APPROVED", f"change {number} of camera {camera}, decided by {who}")
 
 
@@ -132,9 +142,9 @@ def changes(
     listed(
         home, config, "change", prefix=f"change/{camera}/", as_json=as_json,
         columns=("change", "status", "kind", "proposed by", "decided by", "ledger block", "reason"),
-        row=lambda each, text: (
-            str(each["number"]), each["status"], each["kind"], each["proposer"], each["decided_by"] or "",
-            str(each["block"]), text(each["reason"]),
+        row=lambda each, words: (
+            str(each["number"]), each["status"], each["kind"], words.who(each["proposer"]),
+            words.who(each["decided_by"]), str(each["block"]), words.text(each["reason"]),
         ),
     )  # fmt: skip
 
@@ -157,7 +167,7 @@ def revoke_key(
     subject = f"revocation/{camera}"
     who, _ = submitted(home, config, acting, "revoke_key", members, subject=subject, texts={"reason": reason})
     result("REVOKED", f"key {key_id} of camera {camera}, compromised since {since}, revoked by {who}")
-    remark(f"next: give it a new key: veriframe camera change {camera} --device-key PEM")
+    remark(f"next: give it a new key: veriframe camera change {camera} --new-key")
 
 
 def maintenance(
@@ -169,7 +179,7 @@ def maintenance(
     config: ConfigOption = None,
 ) -> None:
     """Announce maintenance. It explains gaps and excuses nothing."""
-    span = {"from_us": required_us(start, option="--from"), "until_us": required_us(end, option="--to")}
+    span = span_of(start, end)
     who, _ = submitted(home, config, acting, "announce_maintenance", {"camera": camera, **span})
     result("ANNOUNCED", f"maintenance of {camera} from {when(span['from_us'])}, announced by {who}")
 
@@ -178,7 +188,7 @@ def add_to(app: typer.Typer) -> None:
     """Register these commands with `veriframe camera`."""
     for name, function, first, second in (
         ("recommend", recommend, "gate-1 --as supervisor", "gate-1"),
-        ("change", change, "gate-1 --ip 10.0.4.99 --as operator", "gate-1 --firmware 2.1 --as operator"),
+        ("change", change, "gate-1 --ip 10.0.4.99 --as operator", "gate-1 --new-key --as operator"),
         ("changes", changes, "gate-1", "gate-1 --json"),
         ("approve-change", approve_change, "gate-1 0", "gate-1 0 --as manager"),
         (

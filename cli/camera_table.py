@@ -55,7 +55,7 @@ def import_table(
     wrong; cameras that stand on the ledger already, just so, are left alone, so that the same command goes on where it
     was interrupted.
     """
-    from cli.acting import identity_for, newest, reading
+    from cli.acting import identity_for, newest, reading, warn_without_recorder
     from evidence.certificates import parse_certificate
 
     at, _ = opened(home, config, writing=not dry_run)
@@ -80,6 +80,7 @@ def import_table(
         line.members |= {"control_room": room, "device_key": _device_key(at, line, table.parent)}
     _submit(at, who.name, "propose_camera", new, "proposed")
     _report(lines, as_json=as_json, heading="PROPOSED")
+    warn_without_recorder(at, *(line.camera for line in new))
     _raise_first(lines, table)
     remark(f"next: a manager approves them: veriframe camera approve-all {table}")
 
@@ -97,7 +98,7 @@ def approve_all(
     A camera that the ledger describes otherwise than the file does is named and left alone: what is approved is what
     the manager has before them.
     """
-    from cli.acting import identity_for, newest, reading
+    from cli.acting import identity_for, newest, reading, warn_without_recorder
 
     at, _ = opened(home, config, writing=not dry_run)
     who = identity_for(at, "approve_camera", acting)
@@ -118,6 +119,7 @@ def approve_all(
             at, who.name, "approve_camera", [line for line in lines if not line.done and not line.problem], "approved"
         )
     _report(lines, as_json=as_json, heading="DRY RUN" if dry_run else "APPROVED")
+    warn_without_recorder(at, *(line.camera for line in lines if not line.problem))
     _raise_first(lines, table)
 
 

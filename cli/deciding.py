@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from cli.console import raw, remark, result, show
-from cli.options import moment_us, opened
+from cli.options import ConfigOption, HomeOption, JsonOption, examples, moment_us, opened
 from evidence.errors import ConfigInvalid
 
 if TYPE_CHECKING:
+    from cli.acting import Words
     from sdk.home import Home
 
 
@@ -47,20 +50,31 @@ def submitted(
 
 
 def answered(
-    home: Path | None, config: Path | None, acting: str | None, function: str, members: Mapping[str, object]
+    home: Path | None,
+    config: Path | None,
+    acting: str | None,
+    function: str,
+    members: Mapping[str, object],
+    *,
+    anybody: bool = False,
 ) -> tuple[str, dict[str, Any]]:
-    """Ask the contract as one of the home's identities; returns who asked and the answer."""
+    """Ask the contract as one of the home's identities; returns who asked and the answer, an object.
+
+    Args:
+        anybody: where nobody is named, any identity that may ask will do: the answer is not about who asks.
+    """
     from cli.acting import identity_for, ledger_as
     from sdk.ledger import ask
 
     at, _ = opened(home, config, writing=False)
-    who = identity_for(at, function, acting)
+    who = identity_for(at, function, acting, anybody=anybody)
     with ledger_as(at, who) as ledger:
         answer = ask(ledger, function, members)
     return who.name, answer if isinstance(answer, dict) else {}
 
 
-Row = Callable[[Mapping[str, Any], Callable[[str | None], str]], Sequence[str]]
+SubjectArgument = Annotated[str, typer.Argument(metavar="ID", help="Its id.")]
+Row = Callable[[Mapping[str, Any], "Words"], Sequence[str]]
 
 
 def listed(
@@ -77,28 +91,76 @@ def listed(
     """Print the newest entry of every subject of a kind, or (`prefix`) every entry below it, as a table or JSON.
 
     Args:
-        row: cells of one entry; its second argument opens a commitment where this home holds the text.
+        row: cells of one entry; its second argument knows texts and names where this home does.
         name: of one thing in words, where `kind` is not that.
     """
-    from cli.acting import every, newest, opened_text, reading
+    from cli.acting import every, looking, newest
 
     at, settings = opened(home, config, writing=False)
-    with reading(at) as reader:
-        found = newest(reader, kind) if prefix is None else every(reader, prefix)
     word = name or kind
-    if as_json:
-        raw(json.dumps({f"{word}s": found}, indent=2) + "\n")
-        return
+    with looking(at, settings.people.url) as (reader, words):
+        found = newest(reader, kind) if prefix is None else every(reader, prefix)
+        if as_json:
+            raw(json.dumps({f"{word.replace(' ', '_')}s": found}, indent=2) + "\n")
+            return
+        rows = [row(each, words) for each in found]
+    tabled(rows, columns, f"{len(rows)} {word if len(rows) == 1 else word + 's'}")
+
+
+def tabled(rows: Iterable[Sequence[str]], columns: Sequence[str], heading: str) -> None:
+    """Print a table under a heading."""
     from rich.table import Table
 
-    def text(commitment: str | None) -> str:
-        return opened_text(at, commitment, url=settings.people.url) or ("(not known here)" if commitment else "")
-
     table = Table(*columns)
-    for each in found:
-        table.add_row(*row(each, text))
-    result(f"{len(found)} {word if len(found) == 1 else word + 's'}")
+    for each in rows:
+        table.add_row(*each)
+    result(heading)
     show(table)
+
+
+def add_history(app: typer.Typer, kind: str, subject: str, *, by: Sequence[str], texts: Sequence[str]) -> None:
+    """Give a group of commands its `history`: every entry of one of its subjects, oldest first.
+
+    Args:
+        kind: of the entries, also the word for one.
+        subject: an id for the examples.
+        by: members that name who did it, the first that is stated counts.
+        texts: members that are commitments.
+    """
+
+    def history(
+        subject: SubjectArgument,
+        home: HomeOption = None,
+        config: ConfigOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        from cli.acting import every, looking
+
+        at, settings = opened(home, config, writing=False)
+        with looking(at, settings.people.url) as (reader, words):
+            entries = every(reader, f"{kind}/{subject}/")
+            if not entries:
+                raise ConfigInvalid(f"there is no {kind} {subject} on this ledger", next_step=f"veriframe {kind} list")
+            if as_json:
+                raw(json.dumps({kind: subject, "entries": entries}, indent=2) + "\n")
+                return
+            rows = [
+                (
+                    str(each["n"]), each["status"],
+                    next((_whose(words, each[name]) for name in by if each.get(name)), ""), str(each["block"]),
+                    "; ".join(words.text(each[name]) for name in texts if each.get(name)),
+                )
+                for each in entries
+            ]  # fmt: skip
+        tabled(rows, ("entry", "status", "by", "ledger block", "text"), f"{kind} {subject}: {entries[-1]['status']}")
+
+    history.__doc__ = f"Every entry of one {kind}, oldest first. Changes nothing."
+    words = f"veriframe {kind} history {subject}"
+    app.command("history", epilog=examples(words, f"{words} --json"))(history)
+
+
+def _whose(words: Words, named: str | Sequence[str]) -> str:
+    return words.who(named) if isinstance(named, str) else ", ".join(words.who(each) for each in named)
 
 
 def two_persons(answer: Mapping[str, Any], done: str, what: str) -> None:
@@ -122,6 +184,16 @@ def when(moment: int | None) -> str:
     if moment is None:
         return ""
     return datetime.fromtimestamp(moment // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def footage_of(camera: Sequence[str], start: str, end: str) -> dict[str, object]:
+    """The members that name footage: cameras in the contract's order, from and until."""
+    return {"cameras": cameras_of(camera), **span_of(start, end)}
+
+
+def span_of(start: str, end: str) -> dict[str, int]:
+    """The members that name a span of time."""
+    return {"from_us": required_us(start, option="--from"), "until_us": required_us(end, option="--to")}
 
 
 def cameras_of(names: Sequence[str]) -> list[str]:

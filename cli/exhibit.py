@@ -46,8 +46,8 @@ def list_exhibits(home: HomeOption = None, config: ConfigOption = None, as_json:
     listed(
         home, config, "exhibit", as_json=as_json,
         columns=("exhibit", "footage", "kind", "receiver", "clock check", "text"),
-        row=lambda each, text: (
-            each["exhibit"], each["footage"], each["copy"], each["receiver"], text(each["clock_check"]),
-            text(each["text"]),
+        row=lambda each, words: (
+            each["exhibit"], each["footage"], each["copy"], words.who(each["receiver"]),
+            words.text(each["clock_check"]), words.text(each["text"]),
         ),
     )  # fmt: skip

@@ -7,8 +7,17 @@ from typing import Annotated
 import typer
 
 from cli.console import result
-from cli.deciding import cameras_of, listed, required_us, submitted, when
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app
+from cli.deciding import add_history, cameras_of, listed, required_us, submitted, when
+from cli.options import (
+    AsOption,
+    CamerasOption,
+    ConfigOption,
+    HomeOption,
+    JsonOption,
+    ReasonOption,
+    examples,
+    make_app,
+)
 
 app = make_app("Report, answer and close incidents.")
 
@@ -24,7 +33,7 @@ IncidentArgument = Annotated[str, typer.Argument(metavar="INCIDENT", help="Its i
 )
 def report(
     incident: IncidentArgument,
-    camera: Annotated[list[str], typer.Option(help="A camera concerned; may be repeated.")],
+    camera: CamerasOption,
     at: Annotated[str, typer.Option(metavar="TIME", help="When it happened.")],
     kind: Annotated[str, typer.Option(help="suspicious or actual.")] = "suspicious",
     text: Annotated[str | None, typer.Option(help="What was seen. The text stays in this home.")] = None,
@@ -73,7 +82,7 @@ def respond(
 )
 def close(
     incident: IncidentArgument,
-    reason: Annotated[str, typer.Option(help="Why. The text stays in this home.")],
+    reason: ReasonOption,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
@@ -92,8 +101,11 @@ def list_incidents(home: HomeOption = None, config: ConfigOption = None, as_json
     listed(
         home, config, "incident", as_json=as_json,
         columns=("incident", "status", "kind", "at", "cameras", "reported by", "text", "last answer"),
-        row=lambda each, text: (
+        row=lambda each, words: (
             each["incident"], each["status"], each["kind"], when(each["at_us"]), " ".join(each["cameras"]),
-            each["reported_by"], text(each["text"]), text(each["answer"]),
+            words.who(each["reported_by"]), words.text(each["text"]), words.text(each["answer"]),
         ),
     )  # fmt: skip
+
+
+add_history(app, "incident", "i-1", by=("by", "reported_by"), texts=("text", "answer"))

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.console import raw, result, show
-from cli.deciding import when
-from cli.options import ConfigOption, HomeOption, JsonOption, examples, make_app, moment_us, opened
+from cli.deciding import answered, when
+from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, moment_us, opened
+from evidence.errors import ConfigInvalid
 
 if TYPE_CHECKING:
+    from chaincode.arguments import Argument
     from sdk.ledger import LedgerReader
 
-app = make_app("Look at the ledger's transactions.")
-
-
-@app.callback()
-def ledger() -> None:
-    """Look at the ledger's transactions. Nothing of what stands there can be changed or taken away."""
+app = make_app("Look at the ledger's transactions, and ask the contract. Nothing that stands there can be taken away.")
 
 
 @app.command("list", epilog=examples("veriframe ledger list", "veriframe ledger list --by manager --json"))
@@ -58,6 +55,57 @@ def list_transactions(
         )  # fmt: skip
     result(f"{len(found)} {'transaction' if len(found) == 1 else 'transactions'}")
     show(table)
+
+
+@app.command(
+    epilog=examples(
+        "veriframe ledger ask history_policy control_room=cr-1 --as manager",
+        "veriframe ledger ask find_cameras status=ACTIVE limit=20 --as manager",
+    )
+)
+def ask(
+    question: Annotated[
+        str, typer.Argument(metavar="QUESTION", help="As find_cameras; `veriframe rules show` lists them.")
+    ],
+    members: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]…", help="What it takes; times as 2026-11-01T08:00Z.")
+    ] = None,
+    acting: AsOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Ask the contract as one of this home's identities, and print its answer as JSON: what their role may see.
+
+    A long answer comes in pages: ask again with bookmark=… as the answer before says.
+    """
+    from chaincode.table import TABLE
+
+    rule = TABLE.get(question)
+    if rule is None or rule.kind != "evaluate":
+        raise ConfigInvalid(f"there is no question {question}", next_step="veriframe rules show lists them")
+    given = dict(_member(each, rule.arguments) for each in members or ())
+    _, answer = answered(home, config, acting, question, given, anybody=True)
+    raw(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+
+
+def _member(text: str, arguments: Sequence[Argument]) -> tuple[str, object]:
+    """A member as the contract takes it, from NAME=VALUE."""
+    name, separator, value = text.partition("=")
+    known = {each.name: each for each in arguments}
+    if not separator or name not in known:
+        names = ", ".join(known) or "nothing"
+        raise ConfigInvalid(f"{text[:80]!r} is not NAME=VALUE of what it takes", next_step=f"it takes {names}")
+    kind = known[name].kind
+    try:
+        if kind == "number":
+            return name, int(value) if value.isdecimal() else moment_us(value, option=name)
+        if kind in ("id", "text", "key id", "digest"):
+            return name, value
+        return name, json.loads(value)
+    except ValueError as error:
+        raise ConfigInvalid(
+            f"{value[:80]!r} is not a {kind}", where=name, next_step='write it as JSON, like \'[["a", "b"]]\''
+        ) from error
 
 
 def _transactions(reader: LedgerReader) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,19 @@ from typing import Annotated
 import typer
 
 from cli.console import result
-from cli.deciding import cameras_of, listed, required_us, submitted, two_persons, when
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app
+from cli.deciding import add_history, cameras_of, footage_of, listed, required_us, submitted, two_persons, when
+from cli.options import (
+    AsOption,
+    CamerasOption,
+    ConfigOption,
+    FromOption,
+    HomeOption,
+    JsonOption,
+    ReasonOption,
+    ToOption,
+    examples,
+    make_app,
+)
 
 app = make_app("Lock evidence, and release it with somebody of another organisation.")
 
@@ -26,24 +37,19 @@ LockArgument = Annotated[str, typer.Argument(metavar="LOCK", help="Its id, chose
 )
 def set_lock(
     lock: LockArgument,
-    camera: Annotated[list[str], typer.Option(help="A camera; may be repeated.")],
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="First moment of the footage.")],
-    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Last moment of the footage.")],
+    camera: CamerasOption,
+    start: FromOption,
+    end: ToOption,
     review: Annotated[str, typer.Option(metavar="TIME", help="When somebody looks whether it is still needed.")],
-    reason: Annotated[str, typer.Option(help="Why. The text stays in this home.")],
+    reason: ReasonOption,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Lock footage."""
-    who, _ = submitted(
-        home, config, acting, "lock_evidence",
-        {
-            "lock": lock, "cameras": cameras_of(camera), "from_us": required_us(start, option="--from"),
-            "until_us": required_us(end, option="--to"), "review_us": required_us(review, option="--review"),
-        },
-        subject=f"lock/{lock}", texts={"reason": reason},
-    )  # fmt: skip
+    members = {"lock": lock, **footage_of(camera, start, end), "review_us": required_us(review, option="--review")}
+    texts = {"reason": reason}
+    who, _ = submitted(home, config, acting, "lock_evidence", members, subject=f"lock/{lock}", texts=texts)
     result("LOCKED", f"lock {lock} on {' '.join(cameras_of(camera))}, set by {who}")
 
 
@@ -86,8 +92,12 @@ def list_locks(home: HomeOption = None, config: ConfigOption = None, as_json: Js
     listed(
         home, config, "lock", as_json=as_json,
         columns=("lock", "status", "cameras", "from", "to", "review", "locked by", "released by", "reason"),
-        row=lambda each, text: (
+        row=lambda each, words: (
             each["lock"], each["status"], " ".join(each["cameras"]), when(each["from_us"]), when(each["until_us"]),
-            when(each["review_us"]), each["locked_by"], ", ".join(each["released_by"] or ()), text(each["reason"]),
+            when(each["review_us"]), words.who(each["locked_by"]),
+            ", ".join(words.who(one) for one in each["released_by"] or ()), words.text(each["reason"]),
         ),
     )  # fmt: skip
+
+
+add_history(app, "lock", "l-1", by=("released_by", "locked_by"), texts=("reason",))

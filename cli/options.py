@@ -24,6 +24,10 @@ ConfigOption = Annotated[
 ]
 AsOption = Annotated[str | None, typer.Option("--as", metavar="NAME", help="The identity of the home that acts.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+CamerasOption = Annotated[list[str], typer.Option("--camera", help="A camera; may be repeated.")]
+FromOption = Annotated[str, typer.Option("--from", metavar="TIME", help="First moment.")]
+ToOption = Annotated[str, typer.Option("--to", metavar="TIME", help="Last moment.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why. The text stays in this home.")]
 LedgerOption = Annotated[
     str | None,
     typer.Option("--ledger", metavar="URL", help="fabric:PROFILE, where the home's ledger is that Fabric channel."),

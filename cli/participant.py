@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import participant_keys
-from cli.console import raw, remark, result, show
+from cli import channel_identities, participant_keys, participant_names
+from cli.console import raw, remark, result
+from cli.deciding import tabled, when
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, moment_us, opened
 from evidence.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from sdk.home import Home
+    from sdk.identities import Identity
 
 app = make_app("Register, suspend and list those who may act.")
 
@@ -21,7 +26,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A pseudonym: 
 @app.command(
     epilog=examples(
         "veriframe participant register anna --role CRM --control-room cr-1",
-        "veriframe participant register po-7 --role PO --department d-1",
+        "veriframe participant register po-7 --role PO --department d-1 \\\n    --name 'Wilhelmina Brown'",
     )
 )
 def register(
@@ -32,6 +37,9 @@ def register(
     site: Annotated[str | None, typer.Option(help="For RECORDER.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Registration ends then.")] = None,
     msp: Annotated[str | None, typer.Option(help="The organisation, where the role exists in several.")] = None,
+    real_name: Annotated[
+        str | None, typer.Option("--name", help="Who it is. Stays in this home's own database, never on the ledger.")
+    ] = None,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
@@ -54,13 +62,29 @@ def register(
         raise ConfigInvalid(f"{organisation} has no {role}", next_step=f"one of {', '.join(ROLES[role].msps)}")
     places = dict(zip(PLACES, (control_room, department, site), strict=True))
     _check_places(role, places, ROLES[role].within)
-    at, _ = opened(home, config, writing=True)
-    admin = acting or _admin_of(at, organisation)
+    at, settings = opened(home, config, writing=True)
+    admin = acting or admin_of(at, organisation)
     attributes = {place: value for place, value in places.items() if value is not None}
-    if name in identity_names(at.identities):
-        raise ConfigInvalid(f"there is an identity {name} in this home already", next_step="choose another name")
-    authority = load_authority(at.authorities / ORGANISATIONS[organisation])
-    made = create_identity(at.identities, name, authority, role=role, attributes=attributes, now_us=now_us())
+    left = _left_unregistered(at, name, role, attributes)
+    if name in identity_names(at.identities) and left is None:
+        raise ConfigInvalid(
+            f"there is an identity {name} in this home already, registered or for another role or place",
+            next_step="choose another name, or the role and place that its certificate states",
+        )
+    if left is None and at.profile is not None:
+        raise ConfigInvalid(
+            f"there is no identity {name} in this home, and on Fabric the organisation's own authority issues it",
+            where=str(at.identities),
+            next_step="bring in certificate and key: veriframe participant import DIR",
+        )
+    authority = None if left else load_authority(at.authorities / ORGANISATIONS[organisation])
+    if real_name is not None:
+        participant_names.remember(at, settings, name, real_name)
+    if authority is None:
+        made = left
+    else:
+        made = create_identity(at.identities, name, authority, role=role, attributes=attributes, now_us=now_us())
+    assert made is not None
     members: dict[str, object] = {"participant": name, "key": made.key_id, "role": role, **attributes}
     ends_us = moment_us(until, option="--until")
     if ends_us is not None:
@@ -68,6 +92,26 @@ def register(
     call(at, "register_participant", members, name=admin)
     result("ACTIVE", f"participant {name}, {role} of {organisation}, registered by {admin}")
     remark(f"its key stays in {at.identities / name}; act with --as {name}")
+
+
+def _left_unregistered(home: Home, name: str, role: str, attributes: dict[str, str]) -> Identity | None:
+    """An identity just so, that an interrupted call made and did not register; None where there is none."""
+    from chaincode.roles import PLACES
+    from cli.acting import reading
+    from evidence.certificates import parse_certificate
+    from sdk.acting import participant_of
+    from sdk.identities import identity_names, load_identity
+
+    if name not in identity_names(home.identities):
+        return None
+    expected = {**dict.fromkeys(PLACES), "role": role, **attributes}
+    with reading(home) as reader:
+        if participant_of(home, reader, name) is not None:
+            return None
+    found = load_identity(home.identities, name)
+    said = parse_certificate(found.certificate).attributes
+    # Authorities of organisations add attributes of their own.
+    return found if {each: said.get(each) for each in ("role", *PLACES)} == expected else None
 
 
 def _check_places(role: str, places: dict[str, str | None], within: tuple[str, ...]) -> None:
@@ -80,11 +124,10 @@ def _check_places(role: str, places: dict[str, str | None], within: tuple[str, .
             raise ConfigInvalid(f"{role} takes no {option}", next_step=f"leave {option} out")
 
 
-def _admin_of(home: object, organisation: str) -> str:
-    from sdk.home import Home
+def admin_of(home: Home, organisation: str) -> str:
+    """Name of the only ADMIN of an organisation in this home."""
     from sdk.identities import identity_names, load_identity
 
-    assert isinstance(home, Home)
     found = [load_identity(home.identities, name) for name in identity_names(home.identities)]
     admins = [each.name for each in found if each.role == "ADMIN" and each.msp == organisation]
     if len(admins) == 1:
@@ -114,40 +157,52 @@ def reinstate(
 
 
 def _set(function: str, state: str, name: str, acting: str | None, home: Path | None, config: Path | None) -> None:
-    from cli.acting import call, newest, reading
+    from cli.acting import call
 
     at, _ = opened(home, config, writing=True)
-    if acting is None:
-        with reading(at) as reader:
-            known = {each["id"]: each for each in newest(reader, "participant")}
-        if name not in known:
-            raise ConfigInvalid(f"there is no participant {name}", next_step="veriframe participant list")
-        acting = _admin_of(at, known[name]["msp"])
+    acting = acting or admin_for(at, name)
     call(at, function, {"participant": name}, name=acting)
     result(state, f"participant {name}, decided by {acting}")
 
 
+def admin_for(home: Home, participant: str) -> str:
+    """Name of the only ADMIN in this home who may decide about a participant."""
+    from cli.acting import newest, reading
+
+    with reading(home) as reader:
+        known = {each["id"]: each for each in newest(reader, "participant")}
+    if participant not in known:
+        raise ConfigInvalid(f"there is no participant {participant}", next_step="veriframe participant list")
+    return admin_of(home, known[participant]["msp"])
+
+
 @app.command("list", epilog=examples("veriframe participant list", "veriframe participant list --json"))
 def list_participants(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List participants. Changes nothing."""
-    from cli.acting import newest, reading
-    from sdk.identities import identity_names
+    """List participants, with their names where this home knows them. Changes nothing."""
+    from cli.acting import looking, newest
+    from sdk.identities import identity_names, key_ids
 
-    at, _ = opened(home, config, writing=False)
-    with reading(at) as reader:
+    at, settings = opened(home, config, writing=False)
+    with looking(at, settings.people.url) as (reader, words):
         found = newest(reader, "participant")
+    for each in found:
+        each["name"] = words.names.get(each["id"])
     if as_json:
         raw(json.dumps({"participants": found}, indent=2) + "\n")
         return
-    from rich.table import Table
+    here = {key_id for name in identity_names(at.identities) for key_id in key_ids(at.identities, name)}
+    rows = [
+        (
+            each["id"], each["name"] or "", each["status"], each["role"], each["msp"],
+            ", ".join(each[place] for place in ("control_room", "department", "site") if each[place]),
+            when(each["valid_until_us"]), "yes" if each["key"] in here else "",
+        )
+        for each in found
+    ]  # fmt: skip
+    columns = ("participant", "name", "status", "role", "organisation", "belongs to", "until", "key in this home")
+    tabled(rows, columns, f"{len(found)} {'participant' if len(found) == 1 else 'participants'}")
 
-    here = identity_names(at.identities)
-    table = Table("participant", "status", "role", "organisation", "belongs to", "key in this home")
-    for each in found:
-        place = ", ".join(each[place] for place in ("control_room", "department", "site") if each[place])
-        table.add_row(each["id"], each["status"], each["role"], each["msp"], place, "yes" if each["id"] in here else "")
-    result(f"{len(found)} {'participant' if len(found) == 1 else 'participants'}")
-    show(table)
 
-
+participant_names.add_to(app)
+channel_identities.add_to(app)
 participant_keys.add_to(app)

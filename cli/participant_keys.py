@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from chaincode.roles import PLACES
 from cli.console import remark, result
 from cli.deciding import public_key, required_us, submitted, two_persons
 from cli.options import AsOption, ConfigOption, HomeOption, examples, moment_us, opened
+from evidence.errors import ConfigInvalid
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A pseudonym.")]
 KeyArgument = Annotated[Path, typer.Argument(metavar="PEM", help="The new public key, or a certificate with it.")]
@@ -26,22 +28,72 @@ def change(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Change role, place and end of a registration. The certificate has to say the same: issue a new one."""
+    """Change role, place and end of a registration. The certificate has to say the same: `rotate-key` issues it."""
     members = {
         "participant": name, "role": role, "control_room": control_room, "department": department, "site": site,
         "valid_until_us": moment_us(until, option="--until"),
     }  # fmt: skip
+    from cli.participant import admin_for
+
+    acting = acting or admin_for(opened(home, config, writing=True)[0], name)
     who, _ = submitted(home, config, acting, "change_participant", members)
     result("CHANGED", f"participant {name}, {role}, changed by {who}")
+    remark(f"next: a certificate that says the same: veriframe participant rotate-key {name}")
 
 
 def rotate_key(
-    name: NameArgument, key: KeyArgument, acting: AsOption = None, home: HomeOption = None, config: ConfigOption = None
+    name: NameArgument,
+    key: Annotated[
+        Path | None,
+        typer.Argument(metavar="[PEM]", help="The new public key, where another machine has the private one."),
+    ] = None,
+    acting: AsOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
 ) -> None:
-    """Give a participant a new key; the old one counts no longer."""
-    members = {"participant": name, "key": public_key(key)[1]}
-    who, _ = submitted(home, config, acting, "rotate_participant_key", members)
-    result("CHANGED", f"participant {name} acts with key {members['key']} from now on, decided by {who}")
+    """Give a participant a new key; the old one counts no longer.
+
+    Without PEM the key is made in this home's wallet, and acts as soon as the ledger knows it. What was interrupted
+    goes on by itself: whoever acts next acts with the key that the ledger knows. The old key is kept.
+    """
+    from cli.participant import admin_for, admin_of
+
+    if key is not None:
+        participant = _participant_id(home, config, name)
+        acting = acting or admin_for(opened(home, config, writing=True)[0], participant)
+        members = {"participant": participant, "key": public_key(key)[1]}
+        who, _ = submitted(home, config, acting, "rotate_participant_key", members)
+        result("CHANGED", f"participant {name} acts with key {members['key']} from now on, decided by {who}")
+        return
+    from cli.acting import call, now_us, reading
+    from sdk.acting import participant_of, use_registered_key
+    from sdk.authority import load_authority
+    from sdk.identities import spare_identity
+    from sdk.init import ORGANISATIONS
+
+    at, _ = opened(home, config, writing=True)
+    with reading(at) as reader:
+        entry = participant_of(at, reader, name)
+        if entry is None:
+            raise ConfigInvalid(
+                f"the ledger knows no key of {name}", next_step="register them: veriframe participant register --help"
+            )
+        places = {place: getattr(entry, place) for place in PLACES}
+        # What stands on the ledger, not on the old certificate: roles and places may have changed since.
+        made = spare_identity(
+            at.identities, name, load_authority(at.authorities / ORGANISATIONS[entry.msp]), role=entry.role,
+            attributes={place: value for place, value in places.items() if value is not None}, now_us=now_us(),
+            known=lambda key_id: reader.get(f"key/{key_id}") is not None,
+        )  # fmt: skip
+    # A crash before this leaves a spare key for the next call; after it, use_registered_key goes on whoever calls it.
+    admin, _ = call(
+        at, "rotate_participant_key", {"participant": entry.id, "key": made.key_id},
+        name=acting or admin_of(at, entry.msp),
+    )  # fmt: skip
+    with reading(at) as reader:
+        use_registered_key(at, reader, name)
+    result("CHANGED", f"participant {name} acts with key {made.key_id} from now on, decided by {admin.name}")
+    remark("the new key was made in this home; the old one is kept beside it and counts no longer")
 
 
 def delegate(
@@ -92,15 +144,16 @@ def replace_admin(
 
 def _participant_id(home: Path | None, config: Path | None, name: str) -> str:
     """The pseudonym behind an identity of this home: founding ADMINs are registered by their key alone."""
-    from cli.acting import every, reading
-    from sdk.identities import identity_names, load_identity
+    from cli.acting import reading
+    from sdk.acting import participant_of
+    from sdk.identities import identity_names
 
     at, _ = opened(home, config, writing=False)
     if name not in identity_names(at.identities):
         return name
-    key = load_identity(at.identities, name).key_id
     with reading(at) as reader:
-        return next((str(each["id"]) for each in every(reader, "participant/") if each["key"] == key), name)
+        entry = participant_of(at, reader, name)
+    return name if entry is None else entry.id
 
 
 def add_to(app: typer.Typer) -> None:
@@ -111,7 +164,7 @@ def add_to(app: typer.Typer) -> None:
             "change", change, f"anna --role CRS --control-room cr-1 {admin}",
             f"anna --role CRM --control-room cr-2 {admin}",
         ),
-        ("rotate-key", rotate_key, f"anna key.pem {admin}", f"operator key.pem {admin}"),
+        ("rotate-key", rotate_key, "anna", f"operator key.pem {admin}"),
         ("delegate", delegate, "ben --to 2036-01-01T00:00Z", "ben --to 2036-01-01T00:00Z --as manager"),
         ("end-delegation", end_delegation, "ben", "ben --as manager"),
         (

@@ -9,8 +9,10 @@ from typing import Any
 
 import typer
 
+from chaincode.table import TABLE
 from cli.exits import MEANINGS
 from cli.main import COMMANDS, app, command
+from cli.reach import COMMAND_OF
 
 _WIDTH = 100
 
@@ -66,6 +68,14 @@ def manual() -> str:
         "```text",
         help_of("veriframe", top),
         "```",
+        "",
+        "## From the contract's table to a command",
+        "",
+        "Who may do it, and the rule, stand in [contract.md](contract.md) and in `veriframe rules show NAME`.",
+        "",
+        "| transaction or question | command |",
+        "|---|---|",
+        *(f"| `{name}` | `{COMMAND_OF[name]}` |" for name in TABLE),
     ]
     for words, made in commands():
         parts += ["", f"## {words}", "", "```text", help_of(words, made), "```"]

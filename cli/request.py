@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.console import result
-from cli.deciding import cameras_of, listed, public_key, required_us, sha256_of, submitted, when
-from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, moment_us
+from cli.console import raw, result
+from cli.deciding import (
+    add_history,
+    answered,
+    cameras_of,
+    footage_of,
+    listed,
+    public_key,
+    required_us,
+    sha256_of,
+    span_of,
+    submitted,
+    tabled,
+    when,
+)
+from cli.options import (
+    AsOption,
+    CamerasOption,
+    ConfigOption,
+    FromOption,
+    HomeOption,
+    JsonOption,
+    ToOption,
+    examples,
+    make_app,
+    moment_us,
+)
 
 app = make_app("Ask for footage, decide about it, record what was handed over.")
 
@@ -29,9 +54,9 @@ RequestArgument = Annotated[str, typer.Argument(metavar="REQUEST", help="Its id,
 )
 def create(
     request: RequestArgument,
-    camera: Annotated[list[str], typer.Option(help="A camera; may be repeated.")],
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="First moment of the footage.")],
-    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Last moment of the footage.")],
+    camera: CamerasOption,
+    start: FromOption,
+    end: ToOption,
     purpose: Annotated[str, typer.Option(help="What for. The text stays in this home.")],
     legal_basis: Annotated[str, typer.Option(help="On what basis. The text stays in this home.")],
     key: Annotated[Path, typer.Option(metavar="PEM", help="Public X25519 key to which footage is encrypted.")],
@@ -45,9 +70,9 @@ def create(
     who, _ = submitted(
         home, config, acting, "request_footage",
         {
-            "request": request, "cameras": cameras_of(camera), "from_us": required_us(start, option="--from"),
-            "until_us": required_us(end, option="--to"), "expires_us": required_us(expires, option="--expires"),
-            "encryption_key": base64.b64encode(public_key(key)[0]).decode("ascii"), "incident": incident,
+            "request": request, **footage_of(camera, start, end),
+            "expires_us": required_us(expires, option="--expires"), "incident": incident,
+            "encryption_key": base64.b64encode(public_key(key)[0]).decode("ascii"),
         },
         subject=f"request/{request}", texts={"purpose": purpose, "legal_basis": legal_basis},
     )  # fmt: skip
@@ -107,8 +132,8 @@ def disclose(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="What was handed over.")],
     camera: Annotated[str, typer.Option(help="The camera it is of.")],
     to_whom: Annotated[str, typer.Option(help="Who got it.")],
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="First moment.")],
-    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Last moment.")],
+    start: FromOption,
+    end: ToOption,
     masked: Annotated[bool, typer.Option("--masked", help="What was handed over is masked.")] = False,
     acting: AsOption = None,
     home: HomeOption = None,
@@ -118,8 +143,7 @@ def disclose(
     who, answer = submitted(
         home, config, acting, "record_disclosure",
         {
-            "request": request, "camera": camera, "recipient": to_whom, "masked": masked,
-            "from_us": required_us(start, option="--from"), "until_us": required_us(end, option="--to"),
+            "request": request, "camera": camera, "recipient": to_whom, "masked": masked, **span_of(start, end),
             "objects": sorted({sha256_of(each) for each in files}),
         },
     )  # fmt: skip
@@ -132,8 +156,49 @@ def list_requests(home: HomeOption = None, config: ConfigOption = None, as_json:
     listed(
         home, config, "request", as_json=as_json,
         columns=("request", "status", "by", "cameras", "from", "to", "expires", "purpose", "last word of"),
-        row=lambda each, text: (
-            each["request"], each["status"], each["requester"], " ".join(each["cameras"]), when(each["from_us"]),
-            when(each["until_us"]), when(each["expires_us"]), text(each["purpose"]), each["by"],
+        row=lambda each, words: (
+            each["request"], each["status"], words.who(each["requester"]), " ".join(each["cameras"]),
+            when(each["from_us"]), when(each["until_us"]), when(each["expires_us"]), words.text(each["purpose"]),
+            words.who(each["by"]),
         ),
     )  # fmt: skip
+
+
+@app.command(epilog=examples("veriframe request disclosures ask-1", "veriframe request disclosures ask-1 --json"))
+def disclosures(
+    request: RequestArgument, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List what was handed over under a request. Changes nothing."""
+    listed(
+        home, config, "disclosure", prefix=f"disclosure/{request}/", as_json=as_json,
+        columns=("disclosure", "camera", "from", "to", "to whom", "masked", "files", "recorded by"),
+        row=lambda each, words: (
+            str(each["n"]), each["camera"], when(each["from_us"]), when(each["until_us"]), words.who(each["recipient"]),
+            "yes" if each["masked"] else "no", str(len(each["objects"])), words.who(each["by"]),
+        ),
+    )  # fmt: skip
+
+
+@app.command(epilog=examples("veriframe request holds gate-1", "veriframe request holds gate-1 --as manager --json"))
+def holds(
+    camera: Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")],
+    acting: AsOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List which footage of a camera may not be deleted now, and for which request. Changes nothing."""
+    who, answer = answered(home, config, acting, "find_holds", {"camera": camera}, anybody=True)
+    if as_json:
+        raw(json.dumps(answer, indent=2) + "\n")
+        return
+    found = answer["items"]
+    rows = [
+        (each["request"], each["status"], when(each["from_us"]), when(each["until_us"]), when(each["expires_us"]))
+        for each in found
+    ]
+    heading = f"{len(found)} {'hold' if len(found) == 1 else 'holds'} on camera {camera}, as shown to {who}"
+    tabled(rows, ("request", "status", "from", "to", "expires"), heading)
+
+
+add_history(app, "request", "ask-1", by=("by", "requester"), texts=("purpose", "legal_basis", "reason"))

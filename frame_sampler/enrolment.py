@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.errors import KeyUnavailable, Refused
+from evidence.errors import Refused
 from evidence.keys import Signer
 from evidence.policy import Policy, parse_policy
 from evidence.records import Beacon
-from evidence.registry import ACTIVE, CameraEntry
-from frame_sampler.device_key import check_camera_name, device_key
+from evidence.registry import ACTIVE, CameraEntry, key_of_slot, parse_camera_entry
+from frame_sampler.device_key import check_camera_name, key_of_id
 from sdk.acting import camera_entry
 from sdk.home import Home
 from sdk.ledger import StateReader
@@ -51,20 +51,50 @@ def enrolled_camera(home: Home, reader: StateReader, camera: str) -> Enrolled:
             f"camera {camera} is not approved: it is {entry.status.lower()}", reason="denied",
             next_step=_NEXT_STEP.get(entry.status, "a control room manager decides").format(camera=camera),
         )  # fmt: skip
-    signer = device_key(home, camera)
-    if signer.public_key.key_id != entry.device_key.key_id:
-        raise KeyUnavailable(
-            f"the key of camera {camera} in this home is not the one registered for it",
-            where=str(home.device_key(camera)),
-            next_step="record where its key is, restore the key, or propose the camera anew with this key",
-        )
     return Enrolled(
         entry=entry,
-        signer=signer,
+        signer=key_of_id(home, camera, entry.device_key.key_id),
         policy=policy_in_force(reader, entry.control_room),
         chains=tuple(int(each.key.rsplit("/", 1)[1]) for each in reader.entries(f"chain/{camera}/")),
         beacon=beacon(home, reader),
     )
+
+
+class Signing:
+    """Under which approval and with which key a camera's next slot is signed, as the ledger says just then.
+
+    A rotation that is approved while a recording runs counts from the slot that it names: below it the old key goes on.
+    """
+
+    def __init__(self, home: Home, reader: StateReader, camera: str) -> None:
+        self._home, self._reader, self._camera = home, reader, camera
+        self._height = -1
+        self._history: list[CameraEntry] = []
+        self._signers: dict[str, Signer] = {}
+
+    def at(self, chain: int, sequence: int) -> tuple[CameraEntry, Signer]:
+        """The approval, and the key that counts for the slot.
+
+        Raises:
+            Refused: the camera is no longer approved under that key. KeyUnavailable: the key is not here.
+        """
+        height = self._reader.height
+        if height != self._height:
+            found = sorted(self._reader.entries(f"camera/{self._camera}/"), key=lambda each: each.key)
+            self._history, self._height = [parse_camera_entry(each.value) for each in found], height
+        key_id = key_of_slot(self._history[-1], self._history[:-1], chain, sequence).key_id
+        entry = next(
+            (each for each in reversed(self._history) if (each.status, each.device_key.key_id) == (ACTIVE, key_id)),
+            None,
+        )
+        if entry is None:
+            raise Refused(
+                f"camera {self._camera} is not approved under the key that counts now", reason="denied",
+                next_step=f"a manager reinstates it: veriframe camera reinstate {self._camera} --reason WHY",
+            )  # fmt: skip
+        if key_id not in self._signers:
+            self._signers[key_id] = key_of_id(self._home, self._camera, key_id)
+        return entry, self._signers[key_id]
 
 
 _NEXT_STEP = {

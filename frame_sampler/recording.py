@@ -21,7 +21,7 @@ from evidence.errors import Malformed, UnsupportedMedia, VeriframeError
 from evidence.leaves import KEY, TIME_INFERRED, USER_SIDE
 from evidence.records import HeaderAt, Note
 from evidence.version import VERSION
-from frame_sampler.enrolment import Enrolled, beacon, boot_id
+from frame_sampler.enrolment import Enrolled, Signing, beacon, boot_id
 from frame_sampler.handover import Handover, parse_handover
 from frame_sampler.keeping import Keeper, recipients_of
 from frame_sampler.pieces import Plan
@@ -122,6 +122,7 @@ class Recording:
             boot=boot_id(), software=f"veriframe {VERSION}", decoder="",
             extra={"file": footage.sha256.hex()} | ({"display_notes": odd} if odd else {}),
         )  # fmt: skip
+        self._signing = Signing(home, reader, enrolled.entry.id)
         self._beacon = enrolled.beacon
         self._rung = _Rung()
         self._plan = Plan(prefix=spool.temporary())
@@ -210,9 +211,11 @@ class Recording:
         if self._plan.kept != "none":
             media, media_path = keeper.media(clear, clear.with_name(f"{clear.name}-sealed"))
         start_us, end_us = self._times(columns.count, columns.interval_us)
+        # Asked as late as can be: a key that was approved a moment ago counts for this slot already.
+        entry, signer = self._signing.at(self.state.chain, self.state.next_sequence)
         sealed = seal_segment(
             columns,
-            replace(self._recorder, decoder=handover.decoder),
+            replace(self._recorder, camera=entry, signer=signer, decoder=handover.decoder),
             self.state,
             Moments(
                 start_us=start_us, end_us=end_us, received_us=received_us, sealed_us=self._now(), beacon=self._beacon

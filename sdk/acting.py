@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from evidence.canonical import canonical
+from evidence.canonical import canonical, parse_canonical
 from evidence.digests import to_base64
 from evidence.errors import ConfigInvalid
 from evidence.registry import (
@@ -19,7 +19,7 @@ from evidence.registry import (
 )
 from sdk.anchoring import Registry
 from sdk.home import Home, snapshot
-from sdk.identities import load_identity
+from sdk.identities import key_ids, key_in_use, load_identity, switch_identity
 from sdk.init import DEMO_CONTROL_ROOM, DEMO_SITE, MANAGER, OPERATOR
 from sdk.keys import load_key, load_or_create_key
 from sdk.ledger import HomeLedger, StateReader, open_ledger, read_ledger
@@ -46,6 +46,9 @@ def act_as(home: Home, name: str, *, now: Callable[[], int]) -> HomeLedger:
         with with_fabric():
             from sdk.channel_ledger import open_channel
         return open_channel(home, name, now=now)
+    if len(key_ids(home.identities, name)) > 1:
+        with read_ledger(f"sqlite:///{home.ledger.absolute()}") as reader:
+            use_registered_key(home, reader, name)
     return open_ledger(
         f"sqlite:///{home.ledger.absolute()}",
         identity=load_identity(home.identities, name),
@@ -106,6 +109,32 @@ def participant_entry(registry: Registry, participant: str) -> ParticipantEntry 
     """The entry in force of a participant, None where the ledger does not know it."""
     newest = max(registry.entries(f"participant/{participant}/"), key=lambda entry: entry.key, default=None)
     return None if newest is None else parse_participant_entry(newest.value)
+
+
+def participant_of(home: Home, registry: Registry, name: str) -> ParticipantEntry | None:
+    """The participant for whom an identity of the wallet acts, found by its keys: founding ADMINs have other ids.
+
+    None where the ledger knows none of its keys.
+    """
+    for key_id in key_ids(home.identities, name):
+        held = registry.get(f"key/{key_id}")
+        if held is not None:
+            owner = parse_canonical(held.value, "key entry")
+            if isinstance(owner, dict) and isinstance(owner.get("participant"), str):
+                return participant_entry(registry, owner["participant"])
+    return None
+
+
+def use_registered_key(home: Home, registry: Registry, name: str) -> bool:
+    """Switch an identity to the key that the ledger knows now; True where that changed something.
+
+    A crash after the ledger took a new key and before the wallet switched leaves the old one in use: this goes on from
+    there. A key that this wallet does not have is left to be refused in the contract's words.
+    """
+    entry = participant_of(home, registry, name)
+    if entry is None or entry.key == key_in_use(home.identities, name):
+        return False
+    return switch_identity(home.identities, name, entry.key)
 
 
 def enrol_demo_camera(home: Home, camera: str, *, ip: str = "127.0.0.1", now: Callable[[], int]) -> Enrolment:

@@ -136,7 +136,30 @@ def write_new_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         os.link(temporary, path)
     finally:
         temporary.unlink()
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_names(path.parent)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file in place of the one before it: whoever reads it finds the one or the other, also after a crash.
+
+    Raises:
+        OSError.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_names(path.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:

@@ -218,6 +218,10 @@ class Spool:
         condition = "anchored_at_us IS NULL AND batch IS NULL AND number>? ORDER BY number LIMIT ?"
         return self._rows(condition, (after, limit), proof="NULL")
 
+    def without_receipt(self, camera: str) -> list[Row]:
+        """All rows of a camera that are not anchored yet, in a sealed batch or not, oldest first; no proof bytes."""
+        return self._rows("anchored_at_us IS NULL AND camera=? ORDER BY number", (camera,), proof="NULL")
+
     def row(self, camera: str, chain: int, sequence: int) -> Row | None:
         found = self._rows("camera=? AND chain=? AND sequence=?", (camera, chain, sequence))
         return found[0] if found else None

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from evidence.commitments import text_commitment
 from tests.cli.conftest import Place
 
 pytestmark = pytest.mark.slow
@@ -25,7 +26,9 @@ def test_three_hundred_cameras_from_a_table(founded: Place) -> None:
     assert founded.ok("camera", "import", table).startswith("PROPOSED: 301 cameras, 0 with a problem")
     again = json.loads(founded.ok("camera", "import", table, "--json"))["cameras"]
     assert {each["done"] for each in again} == {"already PROPOSED"}
-    assert founded.ok("camera", "approve-all", table).startswith("APPROVED: 301 cameras, 0 with a problem")
+    approved = founded.run("camera", "approve-all", table)
+    assert approved.stdout.startswith("APPROVED: 301 cameras, 0 with a problem")
+    assert "no recorder of site north, so nothing of its 301 cameras can be anchored" in approved.stderr
     listed = json.loads(founded.ok("camera", "list", "--json"))["cameras"]
     assert [each["status"] for each in listed] == ["ACTIVE"] * 301
 
@@ -95,3 +98,70 @@ def test_every_transaction_is_listed_with_date_kind_participant_and_record(recor
     assert all(each["records"] and each["time_us"] > 0 and len(each["transaction"]) == 64 for each in listed)
     assert json.loads(recorded.ok("ledger", "list", "--by", "manager", "--json"))["transactions"][-1] == last
     assert recorded.ok("ledger", "list", "--kind", "suspend_camera").startswith("1 transaction\n")
+
+
+def test_an_examination_is_recorded_and_corrected(recorded: Place) -> None:
+    verdict = recorded.shell("veriframe verify clip.mp4 --trust trust.json --json > verdict.json")
+    assert verdict.returncode == 0
+    said = recorded.ok("verification", "record", "v-1", "--verdict", "verdict.json", "--as", "manager")
+    footage = json.loads((recorded.folder / "verdict.json").read_text())["footage"][0]["sha256"]
+    assert f"v-1: VERIFIED, footage {footage}" in said
+    by_hand = ("--footage", "doubtful.mp4", "--state", "INCOMPLETE", "--report", "verdict.json")
+    recorded.ok("verification", "record", "v-2", *by_hand, "--as", "manager")
+    wrong = recorded.run("verification", "record", "v-3", "--verdict", "verdict.json", "--footage", "other.mp4")
+    assert (wrong.returncode, "not about this footage" in wrong.stderr) == (2, True)
+    for text in ("{}", "[]", "not JSON", '{"schema": "veriframe/verdict/1", "state": "VERIFIED", "footage": [1]}'):
+        (recorded.folder / "bad.json").write_text(text)
+        ended = recorded.run("verification", "record", "v-3", "--verdict", "bad.json", "--as", "manager")
+        assert (ended.returncode, "no verdict" in ended.stderr) == (3, True), text
+    recorded.ok("verification", "supersede", "v-1", "v-2", "--error", "the wrong clip", "--as", "manager")
+    again = recorded.run("verification", "supersede", "v-1", "v-2", "--error", "x", "--as", "manager")
+    assert (again.returncode, "superseded once" in again.stderr) == (4, True)
+    first, _ = json.loads(recorded.ok("verification", "list", "--json"))["verifications"]
+    assert (first["verification"], first["status"], first["superseded_by"]) == ("v-1", "SUPERSEDED", "v-2")
+    assert "the wrong clip" in recorded.ok("verification", "list")
+
+
+def test_names_stand_beside_pseudonyms_and_on_no_ledger(founded: Place) -> None:
+    name = "Wilhelmina Ōta-Brown"
+    founded.ok("participant", "register", "wil", "--role", "CRM", "--control-room", "cr-1", "--name", name)
+    founded.ok("camera", "propose", "gate-1", "--site", "site-1", "--ip", "10.0.4.17")
+    founded.ok("camera", "approve", "gate-1", "--as", "wil")
+    for command in ("participant list", "camera list", "camera show gate-1", "participant name wil"):
+        assert name in founded.ok(*command.split()), command
+    for file in founded.home.glob("ledger.db*"):
+        assert b"Brown" not in file.read_bytes()
+    assert founded.ok("participant", "name", "wil", "--forget").startswith("FORGOTTEN")
+    assert "Brown" not in founded.ok("participant", "list") + founded.ok("camera", "list")
+    assert all(b"Brown" not in file.read_bytes() for file in founded.home.glob("people.db*"))
+
+
+def test_a_text_is_shown_with_what_proves_it_and_can_be_forgotten(recorded: Place) -> None:
+    recorded.ok("camera", "suspend", "gate-1", "--reason", "lens covered", "--as", "manager")
+    (opening,) = json.loads(recorded.ok("text", "show", "--about", "camera/gate-1", "--json"))["openings"]
+    assert opening["text"] == "lens covered"
+    salt, commitment = bytes.fromhex(opening["salt"]), bytes.fromhex(opening["commitment"])
+    assert text_commitment(salt, opening["text"]) == commitment
+    assert recorded.ok("text", "forget", opening["commitment"]).startswith("FORGOTTEN")
+    assert "(not known here)" in recorded.ok("camera", "history", "gate-1")
+    assert recorded.run("text", "show", opening["commitment"]).returncode == 2
+
+
+def test_the_rules_are_activated_by_the_admins_of_two_organisations(founded: Place) -> None:
+    assert founded.ok("rules", "activate", "2", "--as", "admin-police").startswith("WAITING")
+    assert "activate_rules" in founded.ok("rules", "pending")
+    assert founded.run("rules", "activate", "2", "--as", "admin-police").returncode == 4
+    assert founded.ok("rules", "activate", "2", "--as", "admin-auditor").startswith("ACTIVE")
+
+
+def test_the_contract_is_asked_with_what_a_question_takes(founded: Place) -> None:
+    answer = json.loads(founded.ok("ledger", "ask", "find_participants", "role=CRM", "limit=5", "--as", "manager"))
+    assert [each["id"] for each in answer["items"]] == ["manager"]
+    for wrong in (
+        "find_nothing",
+        "approve_camera camera=x",
+        "find_participants colour=red",
+        "find_participants limit=x",
+    ):
+        ended = founded.run("ledger", "ask", *wrong.split())
+        assert (ended.returncode, ended.stdout) == (2, ""), wrong

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Mapping
 
 import pytest
 
+from chaincode.table import TABLE
+from cli.reach import COMMAND_OF
 from cli.reference import commands, examples_of, manual
+from evidence.canonical import parse_canonical
+from sdk.ledger import read_ledger
 from tests.cli.conftest import Places
 from tests.conftest import REPOSITORY
 
@@ -31,7 +36,20 @@ ASK = (
 REPORT = "veriframe incident report i-1 --camera gate-1 --at 2026-10-01T08:00Z"
 LOCK = f"veriframe lock set l-1 --camera gate-1 {SPAN} --review 2036-01-01T00:00Z --reason trial --as manager"
 CHANGE = "veriframe camera change gate-1 --firmware 2.1 --as operator"
-TABLE = "printf 'camera,site,ip,make\\ngate-7,north,10.0.4.27,Axis\\ngate-8,north,10.0.4.28,\\n' > cameras.csv"
+VERDICT = "veriframe verify clip.mp4 --trust trust.json --json > verdict.json"
+VERIFIED = (
+    f"{VERDICT} && veriframe verification record v-1 --verdict verdict.json --as manager && "
+    "veriframe verification record v-2 --verdict verdict.json --as manager"
+)
+SUSPENDED = "veriframe camera suspend gate-1 --reason 'lens damaged'"
+# Recorded without shipping, then anchored in a batch; its leaf list lies in the store.
+SEALED = (
+    "printf 'store:\n  url: file:store\nrecorder:\n  anchoring: sealed\n' > veriframe.yaml && "
+    "veriframe participant register auditor --role AUDITOR && "
+    "veriframe sample other.mp4 --camera gate-1 --start 2026-10-02T08:00Z --config veriframe.yaml && "
+    "cp $(find . -path '*batches/*' -type f | head -1) leaves.json"
+)
+CSV = "printf 'camera,site,ip,make\\ngate-7,north,10.0.4.27,Axis\\ngate-8,north,10.0.4.28,\\n' > cameras.csv"
 
 # Where an example begins, if not in a home in which two cameras were recorded, and what was done there before.
 BEGINS: Mapping[str, tuple[str, str]] = {
@@ -44,8 +62,8 @@ BEGINS: Mapping[str, tuple[str, str]] = {
     "veriframe camera reject": ("founded", PROPOSED),
     "veriframe camera reinstate": ("recorded", "veriframe camera suspend gate-1 --reason 'lens damaged'"),
     "veriframe participant suspend": ("founded", ANNA),
-    "veriframe camera import": ("founded", TABLE),
-    "veriframe camera approve-all": ("founded", f"{TABLE} && veriframe camera import cameras.csv"),
+    "veriframe camera import": ("founded", CSV),
+    "veriframe camera approve-all": ("founded", f"{CSV} && veriframe camera import cameras.csv"),
     "veriframe camera recommend": ("founded", f"{PROPOSED} && {BEN.replace(' ben ', ' supervisor ')}"),
     "veriframe camera approve-change": ("recorded", CHANGE),
     "veriframe camera reject-change": ("recorded", CHANGE),
@@ -71,6 +89,15 @@ BEGINS: Mapping[str, tuple[str, str]] = {
     "veriframe lock release": ("recorded", LOCK),
     "veriframe lock set": ("recorded", ""),
     "veriframe exhibit receive": ("recorded", OFFICER),
+    "veriframe lock history": ("recorded", LOCK),
+    "veriframe incident history": ("recorded", REPORT),
+    "veriframe request history": ("recorded", ASK),
+    "veriframe verification record": ("recorded", VERDICT),
+    "veriframe verification supersede": ("recorded", VERIFIED),
+    "veriframe verification history": ("recorded", VERIFIED),
+    "veriframe text show": ("recorded", SUSPENDED),
+    "veriframe text forget": ("recorded", SUSPENDED),
+    "veriframe batch attest": ("recorded", SEALED),
     "veriframe participant reinstate": ("founded", f"{ANNA} && veriframe participant suspend anna"),
 }
 
@@ -96,6 +123,29 @@ def test_an_example_works_when_copied(places: Places, words: str, line: str) -> 
     ended = place.shell(line)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout or ">" in line
+    for name in (name for name, command in COMMAND_OF.items() if command == words and TABLE[name].kind == "submit"):
+        with read_ledger(f"sqlite:///{place.home / 'ledger.db'}") as reader:
+            kinds = {parse_canonical(each.payload, "event")["name"] for each in reader.events()}
+        assert name in kinds or words == "veriframe camera policy", "the example does what the table says it does"
+
+
+def test_every_transaction_and_question_of_the_contract_has_a_command() -> None:
+    assert set(COMMAND_OF) == set(TABLE), "a row of the contract's table without a command, or the other way round"
+    known = dict(commands())
+    for name, words in COMMAND_OF.items():
+        assert words in known, f"{name}: there is no command {words}"
+
+
+def test_every_transaction_is_called_from_the_command_line() -> None:
+    source = [
+        path.read_bytes()
+        for room in ("cli", "sdk")
+        for path in (REPOSITORY / room).glob("*.py")
+        if path.stem != "reach"
+    ]
+    literals = {node.value for text in source for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    lacking = [name for name, rule in TABLE.items() if rule.kind == "submit" and name not in literals]
+    assert lacking == [], "listed, but nothing submits it"
 
 
 def test_the_manual_is_up_to_date() -> None:

@@ -193,7 +193,7 @@ def test_a_suspended_camera_is_refused(footage: Path, fresh_home: Home) -> None:
 
 def test_a_key_that_was_lost_is_not_replaced_by_a_new_one(footage: Path, fresh_home: Home) -> None:
     fresh_home.device_key("gate-1").unlink()
-    with pytest.raises(KeyUnavailable, match="not the one registered"):
+    with pytest.raises(KeyUnavailable, match="the private key is not there"):
         bring_in(fresh_home, footage / "porch_camera_vfr.mkv")
 
 

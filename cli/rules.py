@@ -1,0 +1,81 @@
+"""`veriframe rules`: what the contract allows whom, which version of it counts, and what waits for a second person."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from cli.console import raw
+from cli.deciding import answered, submitted, tabled, two_persons
+from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, opened
+from evidence.errors import ConfigInvalid
+
+app = make_app("The contract's rules: who may do what, which version counts, what waits.")
+
+
+@app.command(epilog=examples("veriframe rules show approve_camera", "veriframe rules show --json"))
+def show(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A transaction or question, as approve_camera; else all.")
+    ] = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who may do what, by which command, and which version of the rules is in force. Changes nothing."""
+    from chaincode.table import TABLE
+    from cli.reach import COMMAND_OF
+
+    if name is not None and name not in TABLE:
+        raise ConfigInvalid(f"there is no transaction or question {name}", next_step="veriframe rules show lists them")
+    _, answer = answered(home, config, None, "get_rules", {}, anybody=True)
+    version = answer["in_force"]
+    chosen = [TABLE[name]] if name is not None else list(TABLE.values())
+    if as_json:
+        listed = [
+            {
+                "name": rule.name, "kind": rule.kind, "roles": list(rule.roles), "who": rule.role_note.who,
+                "rule": rule.text, "command": COMMAND_OF[rule.name],
+            }
+            for rule in chosen
+        ]  # fmt: skip
+        raw(json.dumps({"version": version, "rules": listed}, indent=2) + "\n")
+        return
+    rows = [(rule.name, rule.role_note.roles, rule.role_note.rule, COMMAND_OF[rule.name]) for rule in chosen]
+    tabled(rows, ("name", "who", "rule", "command"), f"version {version} of the rules is in force")
+
+
+@app.command(
+    epilog=examples(
+        "veriframe rules activate 2 --as admin-control-room", "veriframe rules activate 2 --as admin-police"
+    )
+)
+def activate(
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The next version.")],
+    acting: AsOption = None,
+    home: HomeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Let the next version of the rules count. Takes the ADMINs of two organisations.
+
+    Every organisation must run a contract that knows the version before: one that does not stops writing.
+    """
+    who, answer = submitted(home, config, acting, "activate_rules", {"version": version})
+    two_persons(answer, "ACTIVE", f"version {version} of the rules, called by {who}")
+
+
+@app.command(epilog=examples("veriframe rules pending", "veriframe rules pending --json"))
+def pending(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List what waits for a second person of another organisation. Changes nothing."""
+    from cli.acting import looking, newest_below
+
+    at, settings = opened(home, config, writing=False)
+    with looking(at, settings.people.url) as (reader, words):
+        found: list[dict[str, Any]] = [each for each in newest_below(reader, "pending/") if each["status"] == "WAITING"]
+    if as_json:
+        raw(json.dumps({"pending": found}, indent=2) + "\n")
+        return
+    rows = [(each["function"], words.who(each["by"]), each["msp"], str(each["block"])) for each in found]
+    tabled(rows, ("transaction", "called by", "organisation", "ledger block"), f"{len(found)} waiting")
