@@ -13,12 +13,15 @@ import yaml
 
 from chaincode.anchors import open_batch
 from evidence.errors import CommitUnknown, EndorseFailed, LedgerUnavailable, Refused, VeriframeError
+from evidence.fabric_read import parse_signed_read
+from evidence.proof_ranges import whole_range
 from evidence.registry import Position
 from network.bring_up import Network
 from network.founding import hfc_profile_file, profile_file
 from sdk import ledger as ledgers
 from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import read_profile
+from sdk.fabric_reads import collect
 from sdk.hfc_ledger import HfcLedger
 from sdk.hfc_process import Worker, hfc_python
 from sdk.hfc_profile import HfcProfile, OrdererAddress, read_hfc_profile
@@ -203,6 +206,14 @@ def test_who_loses_a_race_is_told_by_the_contract(operator: HfcLedger) -> None:
     assert all(isinstance(each, Refused) for each in lost), lost
     void = [transaction.code for number in range(operator.height()) for transaction in operator._block(number)]
     assert 11 in void or 12 in void  # so there was a race
+
+
+def test_reads_are_signed_without_a_gateway_too(operator: HfcLedger) -> None:
+    written = "camera/gate-1/0000000001"
+    (document,) = collect(operator.gateway, [whole_range("camera", "gate-1")], shows=[written])
+    read = parse_signed_read(document)
+    assert read.entries[written] == next((e.position, e.value) for e in operator.entries(written))
+    assert [each.msp for each in read.transaction.signers()] == ["ControlRoomMSP", "PoliceMSP"]
 
 
 def test_without_a_client_certificate_nobody_answers(profile: HfcProfile) -> None:
