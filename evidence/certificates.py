@@ -25,6 +25,14 @@ ATTRIBUTES_OID = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
 MAX_CERTIFICATE_BYTES = 16 << 10
 MAX_ATTRIBUTES = 64
 
+# What the library says of bytes that are no certificate, each a kind of error of its own.
+_UNREADABLE = (
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
@@ -99,29 +107,27 @@ def parse_certificate(der: bytes) -> Certificate:
         raise Malformed(f"certificate is larger than {MAX_CERTIFICATE_BYTES} bytes")
     try:
         with warnings.catch_warnings():
-            # The library warns about what it will refuse one day; whatever of that matters is refused below.
+            # The library warns about what it will refuse one day; whatever of that matters is refused here.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            parsed = x509.load_der_x509_certificate(der)
-        if parsed.serial_number <= 0:
-            raise Malformed("certificate's serial number is not positive (RFC 5280 4.1.2.2)")
-        public_key = parse_public_key(
-            parsed.public_key().public_bytes(
-                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-        )
-        subject = parsed.subject.rfc4514_string()
-        not_before = parsed.not_valid_before_utc
-        not_after = parsed.not_valid_after_utc
-        attributes, is_authority = _extensions(parsed)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, OverflowError) as error:
+            return _certificate(der, x509.load_der_x509_certificate(der))
+    except (ValueError, TypeError, OverflowError, *_UNREADABLE) as error:
         raise Malformed("certificate cannot be read") from error
+
+
+def _certificate(der: bytes, parsed: x509.Certificate) -> Certificate:
+    if parsed.serial_number <= 0:
+        raise Malformed("certificate's serial number is not positive (RFC 5280 4.1.2.2)")
+    public_key = parse_public_key(
+        parsed.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    attributes, is_authority = _extensions(parsed)
     return Certificate(
         der=der,
-        subject=subject,
+        subject=parsed.subject.rfc4514_string(),
         public_key=public_key,
         attributes=attributes,
-        not_before_us=round(not_before.timestamp()) * 1_000_000,
-        not_after_us=round(not_after.timestamp()) * 1_000_000,
+        not_before_us=round(parsed.not_valid_before_utc.timestamp()) * 1_000_000,
+        not_after_us=round(parsed.not_valid_after_utc.timestamp()) * 1_000_000,
         is_authority=is_authority,
         sha256=sha256(der),
         _parsed=parsed,

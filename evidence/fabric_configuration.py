@@ -37,16 +37,10 @@ class FabricConfiguration:
 
     def revokes(self, identity: FabricIdentity) -> bool:
         """Tell whether a revocation list of the identity's organisation names its certificate."""
-        certificate = identity.parsed()
-        if certificate is None:
+        if identity.parsed() is None:
             return False
-        parsed = x509.load_der_x509_certificate(certificate.der)
-        return any(
-            crl is not None
-            and crl.issuer == parsed.issuer
-            and crl.get_revoked_certificate_by_serial_number(parsed.serial_number) is not None
-            for crl in map(_revocation_list, self.organisations.get(identity.msp, ()))
-        )
+        certificate = x509.load_der_x509_certificate(identity.certificate)
+        return any(_names(each, certificate) for each in self.organisations.get(identity.msp, ()))
 
 
 def parse_configuration(block: FabricBlock) -> FabricConfiguration:
@@ -105,10 +99,12 @@ def _consenters(values: Values | None) -> dict[int, FabricIdentity]:
     return found
 
 
-def _revocation_list(data: bytes) -> x509.CertificateRevocationList | None:
+def _names(data: bytes, certificate: x509.Certificate) -> bool:
+    """Whether a revocation list of the certificate's issuer names it; one that cannot be read names nobody."""
     try:
-        if data.lstrip().startswith(b"-----BEGIN"):
-            return x509.load_pem_x509_crl(data)
-        return x509.load_der_x509_crl(data)
-    except (ValueError, UnsupportedAlgorithm):
-        return None
+        pem = data.lstrip().startswith(b"-----BEGIN")
+        crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+        revoked = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
+        return crl.issuer == certificate.issuer and revoked is not None
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+        return False

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evidence.certificates import MAX_CERTIFICATE_BYTES, Certificate, parse_certificate
 from evidence.errors import Malformed
@@ -19,6 +20,10 @@ MAX_IDENTITY_BYTES = 2 * MAX_CERTIFICATE_BYTES
 _PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----\s*")
 
 
+# A few peers and orderers sign everything there is.
+_parsed = lru_cache(maxsize=256)(parse_certificate)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FabricIdentity:
     """`certificate`: DER, not yet read. `serialized`: the SerializedIdentity as it was signed."""
@@ -30,7 +35,7 @@ class FabricIdentity:
     def parsed(self) -> Certificate | None:
         """The certificate, None where it cannot be read or has a key of another kind than Veriframe takes."""
         try:
-            return parse_certificate(self.certificate)
+            return _parsed(self.certificate)
         except Malformed:
             return None
 

@@ -264,6 +264,10 @@ def headers(count: int, *, first: int = 10, previous: bytes) -> list[dict[str, A
     return chain
 
 
+def block_document(data: bytes, index: int = 0, chain: list[dict[str, Any]] | None = None) -> bytes:
+    return json_bytes({"type": "veriframe/fabric-block/1", "block": b64(data), "index": index, "headers": chain or []})
+
+
 # -- a signed read ---------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -26,6 +25,7 @@ from tests.vectors.fabric_parts import (
     answer,
     b64,
     block,
+    block_document,
     changed,
     found,
     header_der,
@@ -176,10 +176,6 @@ def anchor(sequence: int, value: bytes, nonce: bytes) -> Transaction:
     transaction.nonce = nonce
     transaction.event = some(1, "veriframe") + some(3, "anchor")
     return transaction
-
-
-def block_document(data: bytes, index: int = 0, chain: list[dict[str, Any]] | None = None) -> bytes:
-    return json_bytes({"type": "veriframe/fabric-block/1", "block": b64(data), "index": index, "headers": chain or []})
 
 
 WON, LOST = anchor(2, b'{"won":true}', sha(b"one")[:24]), anchor(2, b'{"won":false}', sha(b"two")[:24])
