@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, Row] = MappingProxyType(
         "ledger": Row("cli.ledger", "List every transaction: when, what, by whom; ask the contract."),
         "store": Row("cli.store", "List, check and index what is kept."),
         "network": Row("cli.network", "Bring a Hyperledger Fabric network up and down on this machine."),
+        "plan": Row("cli.plan", "Predict transactions, ledger and disks for a number of cameras."),
         "doctor": Row("cli.doctor", "Check this machine and the home."),
         "config": Row("cli.config", "Check, show and describe the settings."),
         "tamper": Row("cli.tamper", "Make one of the demo's edits to a copy of a clip.", hidden=True),
