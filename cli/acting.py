@@ -127,8 +127,7 @@ def reading_file(home: Home, what: str) -> Iterator[LedgerReader]:
 @contextmanager
 def looking(home: Home, url: str | None) -> Iterator[tuple[StateReader, Words]]:
     """The home's ledger and words for looking only, see `reading`."""
-    with snapshot(home) as copy, ExitStack() as stack:
-        reader = stack.enter_context(reading(home))
+    with reading(home) as reader, snapshot(home, only=("people.db",)) as copy, ExitStack() as stack:
         kept = url is not None or copy.people.exists()
         people = stack.enter_context(open_people(copy.people, url, now=now_us)) if kept else None
         yield reader, Words(people)

@@ -100,7 +100,7 @@ def _openings(home: Path | None, config: Path | None, about: str | None) -> Sequ
     at, settings = opened(home, config, writing=False)
     if settings.people.url is None and not at.people.exists():
         return ()
-    with snapshot(at) as copy, open_people(copy.people, settings.people.url, now=now_us) as people:
+    with snapshot(at, only=("people.db",)) as copy, open_people(copy.people, settings.people.url, now=now_us) as people:
         return people.openings(about)
 
 

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -218,14 +218,17 @@ def write_manifest(folder: Path, *, ledger_id: str, demo: bool, profile: Path | 
 
 
 @contextmanager
-def snapshot(home: Home) -> Iterator[Home]:
+def snapshot(home: Home, *, only: Sequence[str] = _DATABASES) -> Iterator[Home]:
     """The home with private copies of its databases, so that looking at it changes nothing, also on read-only media.
 
     An error about a copy is told of the original.
+
+    Args:
+        only: which of them are copied; the others are not there.
     """
     with tempfile.TemporaryDirectory(prefix="veriframe-") as name:
         folder = Path(name)
-        for each in _DATABASES:
+        for each in only:
             if (home.path / each).exists():
                 target = folder / each
                 target.parent.mkdir(mode=0o700, exist_ok=True)
