@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from fabric_protos.common import common_pb2
+
 from evidence.digests import sha256
 from evidence.errors import Malformed
 from evidence.fabric_block import BlockHeader, FabricBlock, parse_fabric_block
@@ -236,6 +238,13 @@ def _counted(data: bytes) -> bytes:
 
 RawBlock = tuple[int, bytes, bytes, list[bytes], list[bytes]]
 """Number, previous digest, data hash, envelopes, metadata: as a peer keeps a block, whatever it holds."""
+
+
+def raw_of(data: bytes) -> RawBlock:
+    """A serialized common.Block, by the official parser."""
+    found = common_pb2.Block.FromString(data)
+    metadata = list(found.metadata.metadata)
+    return found.header.number, found.header.previous_hash, found.header.data_hash, list(found.data.data), metadata
 
 
 def block_file(blocks: Sequence[RawBlock]) -> bytes:

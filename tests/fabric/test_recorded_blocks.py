@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fabric_protos.common import common_pb2
 
 from evidence.blocks import slot_key
 from evidence.digests import sha256
@@ -230,9 +229,7 @@ def test_a_block_that_names_another_predecessor_is_read_as_fabric_reads_it() -> 
 
 
 def raw(name: str) -> oracles.RawBlock:
-    found = common_pb2.Block.FromString(read(name))
-    metadata = list(found.metadata.metadata)
-    return found.header.number, found.header.previous_hash, found.header.data_hash, list(found.data.data), metadata
+    return oracles.raw_of(read(name))
 
 
 def chain() -> list[oracles.RawBlock]:
