@@ -72,6 +72,12 @@ def rotate_key(
     from sdk.init import ORGANISATIONS
 
     at, _ = opened(home, config, writing=True)
+    if at.profile is not None:
+        raise ConfigInvalid(
+            "on Fabric the organisation's own authority issues certificates, and this home has none",
+            where=str(at.identities),
+            next_step=f"have a new key certified there, then: veriframe participant rotate-key {name} CERTIFICATE",
+        )
     with reading(at) as reader:
         entry = participant_of(at, reader, name)
         if entry is None:
