@@ -24,9 +24,11 @@ from network.founding import profile_file
 from network.package import Package, make_package
 from network.programs import require_programs
 from network.topology import Node, Topology, lay_out, read_topology
+from sdk.authority import load_authority
+from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import Profile, read_profile
 from sdk.gateway import Gateway
-from sdk.identities import Identity
+from sdk.identities import Identity, create_identity
 from sdk.keys import generate_key
 
 BARE = "bare"
@@ -34,7 +36,7 @@ BARE_PORT = 5  # counted from a peer's base, beside those that network/topology.
 ENDORSEMENT = "AND('ControlRoomMSP.peer', OR('PoliceMSP.peer', 'AuditorMSP.peer'))"
 CONTROL_ROOM = "ControlRoomMSP"
 CHAIN = 1_780_000_000
-SITE, ROOM = "site-1", "cr-1"  # where the network's own recorder stands
+ROOM = "cr-1"
 
 
 def now_us() -> int:
@@ -68,10 +70,18 @@ def _free_base_port() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Stand:
-    """A network that is up, its profiles and people, and cameras that were approved through the contract."""
+    """A network that is up, its profiles and people, and cameras that were approved through the contract.
+
+    Recorder n stands at site n, and every camera at one of the sites.
+    """
 
     network: Network
     signers: Mapping[str, PrivateKeySigner]
+    recorders: int = 1
+
+    def site_of(self, camera: str) -> int:
+        """Number of the camera's site, from 1 on."""
+        return 1 + int(camera.rpartition("-")[2]) % self.recorders
 
     @property
     def topology(self) -> Topology:
@@ -118,7 +128,7 @@ def record_digest(camera: str, sequence: int) -> bytes:
 
 
 @contextmanager
-def fabric_stand(cameras: int, *, bare: bool = False, **changed: object) -> Iterator[Stand]:
+def fabric_stand(cameras: int, *, recorders: int = 1, bare: bool = False, **changed: object) -> Iterator[Stand]:
     """A network of this run alone, purged at the end.
 
     Args:
@@ -133,7 +143,8 @@ def fabric_stand(cameras: int, *, bare: bool = False, **changed: object) -> Iter
         try:
             network.up(now_us=now_us(), say=lambda text: print(f"  {text}", file=sys.stderr))
             signers = {f"camera-{number:04d}": PrivateKeySigner(generate_key()) for number in range(cameras)}
-            stand = Stand(network=network, signers=signers)
+            stand = Stand(network=network, signers=signers, recorders=recorders)
+            _make_recorders(stand)
             asyncio.run(_populate(stand))
             if bare:
                 _start_bare(network)
@@ -143,31 +154,42 @@ def fabric_stand(cameras: int, *, bare: bool = False, **changed: object) -> Iter
             network.down(purge=True)
 
 
+def _make_recorders(stand: Stand) -> None:
+    """Identities beside the one that every network is made with."""
+    material = stand.network.material
+    authority = load_authority(material.organisation(stand.topology.peer_of(CONTROL_ROOM).organisation) / "ca")
+    for number in range(2, stand.recorders + 1):
+        places = {"control_room": ROOM, "site": f"site-{number}"}
+        create_identity(
+            material.people, f"recorder-{number}", authority, role="RECORDER", attributes=places, now_us=now_us()
+        )
+
+
 async def _populate(stand: Stand) -> None:
     """Register those who act, have the cameras proposed by one person and approved by another."""
-    people = (
-        ("operator-1", "OPERATOR", {}),
-        ("manager-1", "CRM", {}),
-        ("recorder-1", "RECORDER", {"site": SITE}),
-    )
+    people: list[tuple[str, str, dict[str, str]]] = [("operator-1", "OPERATOR", {}), ("manager-1", "CRM", {})]
+    people += [(f"recorder-{n}", "RECORDER", {"site": f"site-{n}"}) for n in range(1, stand.recorders + 1)]
     async with stand.gateway("admin-control-room") as admin:
         for name, role, more in people:
             members = {"participant": name, "key": stand.person(name).key_id, "role": role, "control_room": ROOM}
             await admin.submit("register_participant", canonical({**members, **more}))
     async with stand.gateway("operator-1") as operator:
         await asyncio.gather(
-            *(operator.submit("propose_camera", canonical(_camera(name, key))) for name, key in stand.signers.items())
+            *(
+                operator.submit("propose_camera", canonical(_camera(name, key, f"site-{stand.site_of(name)}")))
+                for name, key in stand.signers.items()
+            )
         )
     async with stand.gateway("manager-1") as manager:
         await asyncio.gather(*(manager.submit("approve_camera", canonical({"camera": name})) for name in stand.signers))
 
 
-def _camera(name: str, signer: PrivateKeySigner) -> dict[str, str]:
+def _camera(name: str, signer: PrivateKeySigner, site: str) -> dict[str, str]:
     texts = ("make", "model", "serial", "firmware", "hardware_address", "location", "specification")
     return {
         **dict.fromkeys(texts, ""),
         "camera": name,
-        "site": SITE,
+        "site": site,
         "ip": "10.0.4.17",
         "control_room": ROOM,
         "device_key": to_base64(signer.public_key.spki),
@@ -222,6 +244,43 @@ async def _endorsable(stand: Stand) -> None:
             except EndorseFailed:
                 await asyncio.sleep(0.5)
     raise SystemExit("nobody endorses for the bare chaincode")
+
+
+# -- disks -------------------------------------------------------------------------------------------------------------
+
+
+def disk_bytes(network: Network, node: Node) -> tuple[int, int]:
+    """Size of a node's block files, and of all it keeps but an orderer's log, which is made at full size."""
+    blocks = everything = 0
+    for path in network.data(node).rglob("*"):
+        if path.is_file() and "wal" not in path.parts:
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:  # LevelDB replaces its files while it runs
+                continue
+            everything += size
+            blocks += size if path.name.startswith("blockfile_") else 0
+    return blocks, everything
+
+
+def settled(network: Network) -> None:
+    """Wait until all peers hold the same blocks."""
+    deadline = time.monotonic() + 30
+    while len(set(_heights(network))) > 1:
+        if time.monotonic() > deadline:
+            raise SystemExit("a peer stays behind")
+        time.sleep(0.1)
+
+
+def _heights(network: Network) -> Iterator[int]:
+    for peer in network.topology.peers:
+        profile = read_profile(profile_file(network.root, peer.organisation))
+        admin = network.material.identity(f"admin-{peer.organisation}")
+        ledger = FabricLedger(profile, identity=admin, clock=now_us)
+        try:
+            yield ledger.height()
+        finally:
+            ledger.close()
 
 
 # -- processor time ----------------------------------------------------------------------------------------------------
