@@ -18,8 +18,8 @@ from fabric_protos.peer import chaincode_event_pb2, proposal_pb2, proposal_respo
 
 from evidence.digests import sha256
 from evidence.keys import parse_public_key
+from tests.fabric.double.reads import Version, record_reads
 
-Version = tuple[int, int]
 CODES = transaction_pb2.TxValidationCode
 
 
@@ -144,7 +144,8 @@ class DoubleLedger:
         for span in reads.range_queries_info:
             # A read that was left early ends with the last key it saw, and that one is part of it.
             end = span.end_key if span.itr_exhausted else span.end_key + "\0"
-            now = [(key, version) for key, _, version in self.scan(span.start_key, end)]
-            if now != [(r.key, (r.version.block_num, r.version.tx_num)) for r in span.raw_reads.kv_reads]:
+            now = kv_rwset_pb2.RangeQueryInfo()
+            record_reads(now, [(key, version) for key, _, version in self.scan(span.start_key, end)])
+            if (now.raw_reads, now.reads_merkle_hashes) != (span.raw_reads, span.reads_merkle_hashes):
                 return int(CODES.PHANTOM_READ_CONFLICT)
         return int(CODES.VALID)

@@ -17,7 +17,8 @@ from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2, chaincode_shim_pb2_grpc, proposal_pb2
 from google.protobuf.message import DecodeError
 
-from tests.fabric.double.ledger import DoubleLedger, Version
+from tests.fabric.double.ledger import DoubleLedger
+from tests.fabric.double.reads import Version, kv_read, record_reads
 
 SHIM = chaincode_shim_pb2.ChaincodeMessage
 BATCH = 100
@@ -26,17 +27,26 @@ ANSWERED_S = 20.0
 
 @dataclass(slots=True, eq=False)
 class RangeRead:
-    """A range read while it goes on: its entry in the read set, what it finds, and how much was handed out.
+    """A range read while it goes on: what it finds, how much was handed out, and what counts as read.
 
     Args:
         cut: the peer's limit ends it before the range does.
     """
 
-    info: Any
+    start: str
     end: str
     found: list[tuple[str, bytes, Version]]
     cut: bool
     served: int = 0
+    itr_exhausted: bool = False
+
+    def info(self) -> Any:
+        # To know whether there is more a peer reads one entry ahead, and that one stands in the read set too.
+        seen = [(key, version) for key, _, version in self.found[: self.served + 1]]
+        end = self.end if self.itr_exhausted or not seen else seen[-1][0]
+        info = kv_rwset_pb2.RangeQueryInfo(start_key=self.start, end_key=end, itr_exhausted=self.itr_exhausted)
+        record_reads(info, seen)
+        return info
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +56,7 @@ class Simulation:
     done: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
     outstanding: bool = False
     reads: dict[str, Version | None] = field(default_factory=dict)
-    ranges: list[Any] = field(default_factory=list)
+    ranges: list[RangeRead] = field(default_factory=list)
     writes: dict[str, bytes | None] = field(default_factory=dict)  # None: deleted
     iterators: dict[str, RangeRead] = field(default_factory=dict)
 
@@ -54,8 +64,8 @@ class Simulation:
         """The read-write set, serialized."""
         found = kv_rwset_pb2.KVRWSet()
         for key in sorted(self.reads):
-            found.reads.append(kv_rwset_pb2.KVRead(key=key, version=_version(self.reads[key])))
-        found.range_queries_info.extend(self.ranges)
+            found.reads.append(kv_read(key, self.reads[key]))
+        found.range_queries_info.extend(each.info() for each in self.ranges)
         for key in sorted(self.writes):
             value = self.writes[key]
             found.writes.append(kv_rwset_pb2.KVWrite(key=key, value=value, is_delete=value is None))
@@ -223,12 +233,11 @@ class DoublePeer:
         if message.type == SHIM.GET_STATE_BY_RANGE:
             span = chaincode_shim_pb2.GetStateByRange.FromString(message.payload)
             found = self._ledger.scan(span.startKey, span.endKey)
-            info = kv_rwset_pb2.RangeQueryInfo(start_key=span.startKey)
-            simulation.ranges.append(info)
             name = str(next(self._ids))
             simulation.iterators[name] = RangeRead(
-                info=info, end=span.endKey, found=found[: self._limit], cut=len(found) >= self._limit
+                start=span.startKey, end=span.endKey, found=found[: self._limit], cut=len(found) >= self._limit
             )
+            simulation.ranges.append(simulation.iterators[name])
             return self._batch(name, simulation)
         if message.type == SHIM.QUERY_STATE_NEXT:
             return self._batch(chaincode_shim_pb2.QueryStateNext.FromString(message.payload).id, simulation)
@@ -242,19 +251,12 @@ class DoublePeer:
         if name not in simulation.iterators:
             return None
         reading = simulation.iterators[name]
-        info, before = reading.info, len(reading.info.raw_reads.kv_reads)
         now = reading.found[reading.served : reading.served + BATCH]
         reading.served += len(now)
         more = reading.served < len(reading.found)
-        # To know whether there is more a peer reads one entry ahead, and that one stands in the read set too. Above 50
-        # entries it would keep a Merkle summary in place of them; this one does not.
-        for key, _, version in reading.found[before : reading.served + 1]:
-            info.raw_reads.kv_reads.append(kv_rwset_pb2.KVRead(key=key, version=_version(version)))
-            info.end_key = key
         if not more:
             del simulation.iterators[name]
-            if not reading.cut:
-                info.end_key, info.itr_exhausted = reading.end, True
+            reading.itr_exhausted = not reading.cut
         response = chaincode_shim_pb2.QueryResponse(id=name, has_more=more)
         for key, value, _ in now:
             packed = kv_query_result_pb2.KV(namespace=self._chaincode, key=key, value=value).SerializeToString()
@@ -280,7 +282,3 @@ def ready(**parameters: Any) -> bytes:
 READY_OF_3_1 = ready(
     use_write_batch=True, max_size_write_batch=1000, use_get_multiple_keys=True, max_size_get_multiple_keys=1000
 )
-
-
-def _version(version: Version | None) -> Any:
-    return None if version is None else kv_rwset_pb2.Version(block_num=version[0], tx_num=version[1])
