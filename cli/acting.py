@@ -14,7 +14,7 @@ from cli.console import remark
 from evidence.canonical import canonical, parse_canonical
 from evidence.errors import ConfigInvalid
 from evidence.genesis import Genesis
-from sdk.acting import act_as, camera_entry, state_of
+from sdk.acting import act_as, camera_entry, recording_state, state_of
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
 from sdk.ledger import Committed, HomeLedger, LedgerReader, StateReader, read_ledger
@@ -149,7 +149,7 @@ def newest_below(reader: StateReader, prefix: str) -> list[dict[str, Any]]:
 
 def warn_without_recorder(home: Home, *cameras: str) -> None:
     """Say so where nobody could anchor what these cameras record: only a recorder of a camera's own site may."""
-    with reading(home) as reader:
+    with recording_state(home, now=now_us) as reader:
         entries = [camera_entry(reader, camera) for camera in cameras]
         people = newest(reader, "participant")
     manned = {(each["site"], each["control_room"]) for each in people if _records(each)}

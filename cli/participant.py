@@ -65,26 +65,18 @@ def register(
     at, settings = opened(home, config, writing=True)
     admin = acting or admin_of(at, organisation)
     attributes = {place: value for place, value in places.items() if value is not None}
-    left = _left_unregistered(at, name, role, attributes)
-    if name in identity_names(at.identities) and left is None:
-        raise ConfigInvalid(
-            f"there is an identity {name} in this home already, registered or for another role or place",
-            next_step="choose another name, or the role and place that its certificate states",
+    if at.profile is not None:
+        made = channel_identities.brought_in(at, name, role, attributes)
+    else:
+        left = _left_unregistered(at, name, role, attributes)
+        if name in identity_names(at.identities) and left is None:
+            raise ConfigInvalid(f"there is an identity {name} in this home already", next_step="choose another name")
+        authority = load_authority(at.authorities / ORGANISATIONS[organisation])
+        made = left or create_identity(
+            at.identities, name, authority, role=role, attributes=attributes, now_us=now_us()
         )
-    if left is None and at.profile is not None:
-        raise ConfigInvalid(
-            f"there is no identity {name} in this home, and on Fabric the organisation's own authority issues it",
-            where=str(at.identities),
-            next_step="bring in certificate and key: veriframe participant import DIR",
-        )
-    authority = None if left else load_authority(at.authorities / ORGANISATIONS[organisation])
     if real_name is not None:
         participant_names.remember(at, settings, name, real_name)
-    if authority is None:
-        made = left
-    else:
-        made = create_identity(at.identities, name, authority, role=role, attributes=attributes, now_us=now_us())
-    assert made is not None
     members: dict[str, object] = {"participant": name, "key": made.key_id, "role": role, **attributes}
     ends_us = moment_us(until, option="--until")
     if ends_us is not None:
@@ -96,7 +88,6 @@ def register(
 
 def _left_unregistered(home: Home, name: str, role: str, attributes: dict[str, str]) -> Identity | None:
     """An identity just so, that an interrupted call made and did not register; None where there is none."""
-    from chaincode.roles import PLACES
     from cli.acting import reading
     from evidence.certificates import parse_certificate
     from sdk.acting import participant_of
@@ -104,14 +95,12 @@ def _left_unregistered(home: Home, name: str, role: str, attributes: dict[str, s
 
     if name not in identity_names(home.identities):
         return None
-    expected = {**dict.fromkeys(PLACES), "role": role, **attributes}
     with reading(home) as reader:
         if participant_of(home, reader, name) is not None:
             return None
     found = load_identity(home.identities, name)
     said = parse_certificate(found.certificate).attributes
-    # Authorities of organisations add attributes of their own.
-    return found if {each: said.get(each) for each in ("role", *PLACES)} == expected else None
+    return found if said == {"role": role, **attributes} else None
 
 
 def _check_places(role: str, places: dict[str, str | None], within: tuple[str, ...]) -> None:

@@ -101,24 +101,29 @@ def import_identities(source: Path, wallet: Path, *, msp: str) -> tuple[str, ...
 
 
 def _places(source: Path) -> Iterator[tuple[Path, Path, Path]]:
-    """(folder, certificate, key) of every identity at `source` and one level below."""
+    """(folder, certificate, key) of the identity at `source`, or of every one that has a folder there."""
     if not source.is_dir():
         raise ConfigInvalid("this is not a folder with identities", where=str(source))
-    for folder in (source, *sorted(each for each in source.iterdir() if each.is_dir())):
-        if (folder / "certificate.pem").is_file():
-            yield folder, folder / "certificate.pem", folder / "key.pem"
+    own = _place(source)
+    below = () if own is not None else sorted(each for each in source.iterdir() if each.is_dir())
+    yield from filter(None, (own, *map(_place, below)))
+
+
+def _place(folder: Path) -> tuple[Path, Path, Path] | None:
+    if (folder / "certificate.pem").is_file():
+        return folder, folder / "certificate.pem", folder / "key.pem"
+    for inside in (folder, folder / "msp"):
+        certificates = sorted(inside.glob("signcerts/*.pem"))
+        keys = sorted(each for each in inside.glob("keystore/*") if each.is_file())
+        if not certificates:
             continue
-        for inside in (folder, folder / "msp"):
-            certificates = sorted(inside.glob("signcerts/*.pem"))
-            keys = sorted(each for each in inside.glob("keystore/*") if each.is_file())
-            if certificates:
-                if len(certificates) != 1 or len(keys) != 1:
-                    raise ConfigInvalid(
-                        f"{len(certificates)} certificates and {len(keys)} keys are here, not one of each",
-                        where=str(inside), next_step="leave one in signcerts/ and its key in keystore/",
-                    )  # fmt: skip
-                yield folder, certificates[0], keys[0]
-                break
+        if len(certificates) != 1 or len(keys) != 1:
+            raise ConfigInvalid(
+                f"{len(certificates)} certificates and {len(keys)} keys are here, not one of each",
+                where=str(inside), next_step="leave one in signcerts/ and its key in keystore/",
+            )  # fmt: skip
+        return folder, certificates[0], keys[0]
+    return None
 
 
 def _certificate(path: Path) -> tuple[bytes, Certificate]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from chaincode.committed import Committed
 from evidence.errors import ConfigInvalid, EndorseFailed, LedgerUnavailable, Refused, VeriframeError
 from evidence.registry import Position
-from sdk.channel_view import ChannelView, RememberedView
+from sdk.channel_view import QUESTION_S, ChannelView, RememberedView
 from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
@@ -38,6 +38,7 @@ class ChannelLedger:
         self._ledger = ledger
         self._reader = ChannelView(ledger.gateway)
         self._written: Mapping[str, bytes] = {}
+        self.away: LedgerUnavailable | None = None  # why nobody answered when the channel was opened for looking
 
     @property
     def gateway(self) -> BlockingGateway:
@@ -130,11 +131,12 @@ def _chosen(home: Home, now: Callable[[], int]) -> ChannelLedger:
     for identity in able:
         ledger = _opened(home, identity, now)
         try:
-            ledger.evaluate("get_rules", b"{}")
+            ledger.gateway.evaluate("get_rules", b"{}", timeout_s=QUESTION_S)
         except (Refused, EndorseFailed) as error:
             refused = error  # not registered yet, suspended, or with an old key: another one may still look
             ledger.close()
-        except LedgerUnavailable:
+        except LedgerUnavailable as error:
+            ledger.away = error
             return ledger
         except BaseException:
             ledger.close()
@@ -158,4 +160,4 @@ def _rank(identity: Identity) -> tuple[int, str]:
 def remembered(home: Home, *, now: Callable[[], int]) -> Iterator[RememberedView]:
     """The channel as recording looks at it: also while the network is away, then as it was last seen."""
     with looking_at(home, now=now) as ledger:
-        yield RememberedView(ledger.reader, home.seen)
+        yield RememberedView(ledger.reader, home.seen, away=ledger.away)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 UNKNOWN = Position(-1, 0)
 """Where an entry stands that a plain question showed."""
 
-QUESTION_S = 8.0  # longer than a busy peer takes, short enough to notice that the network is away
+QUESTION_S = 5.0  # longer than a busy peer takes, short enough to notice that the network is away
 _PAGE = 500
 # Roles that the contract shows no ranges, see the table: they ask for lists, which hold the newest entries only.
 _LISTS_ONLY = frozenset({"ADMIN", "LAS"})
@@ -179,10 +179,10 @@ class RememberedView:
     is anchored, and said then. Only what was asked before is known; single slots are never.
     """
 
-    def __init__(self, view: StateReader, folder: Path) -> None:
+    def __init__(self, view: StateReader, folder: Path, *, away: LedgerUnavailable | None = None) -> None:
         self._view = view
         self._folder = folder
-        self._away: LedgerUnavailable | None = None
+        self._away = away  # once nobody answered, nobody is asked again
 
     @property
     def away(self) -> LedgerUnavailable | None:

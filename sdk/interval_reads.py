@@ -107,11 +107,14 @@ class _Chains:
         Times within a chain ascend but for clocks that were set back; the verifier judges what is shown.
         """
         if span_us is None or self.block(chain, 0) is None:
-            return Slots(chain, 0, 0)
+            return Slots(chain, 0, MAX_SLOT_NUMBER)
         start_us, end_us = span_us
         behind = self._first(chain, 0, lambda block: block.end_us > start_us)
         past = self._first(chain, behind, lambda block: block.start_us >= end_us)
-        return Slots(chain, max(0, behind - 1), min(past, behind + MOST_BESIDE))
+        # Where nothing stands behind the interval that is shown to the chain's end: a slot may be anchored before the
+        # one that precedes it.
+        last = MAX_SLOT_NUMBER if self.block(chain, past) is None else past
+        return Slots(chain, max(0, behind - 1), last if past - behind <= MOST_BESIDE else behind + MOST_BESIDE)
 
     def _first(self, chain: int, start: int, reached: Callable[[Block], bool]) -> int:
         """The first slot from `start` on that does not exist or of which `reached` holds, as it does from there on."""

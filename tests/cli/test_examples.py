@@ -18,7 +18,8 @@ from tests.cli.conftest import Places
 from tests.conftest import REPOSITORY
 
 # Bringing a Fabric network up takes its programs and minutes; tests/fabric does that.
-COMMANDS = [(words, made) for words, made in commands() if not words.startswith("veriframe network")]
+ON_FABRIC = ("veriframe network", "veriframe participant import")
+COMMANDS = [(words, made) for words, made in commands() if not words.startswith(ON_FABRIC)]
 EXAMPLES = [(words, line) for words, made in COMMANDS for line in examples_of(made)]
 
 PROPOSED = "veriframe camera propose gate-1 --site north --ip 10.0.4.17"
