@@ -12,6 +12,7 @@ from evidence.fabric_wire import Values, read_message
 from evidence.registry import Position
 
 MAX_SET_BYTES = 32 << 20
+MAX_KEYS = 250_000  # read or written by one transaction; peers hand out 100,000 to a query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,11 @@ class Space:
     further: bool
 
     @property
+    def keys(self) -> int:
+        """How many keys stand in it, one that is read and written counting twice."""
+        return len(self.reads) + len(self.writes) + sum(1 + len(each.reads or ()) for each in self.ranges)
+
+    @property
     def changes_nothing(self) -> bool:
         return not self.writes and not self.further
 
@@ -59,9 +65,15 @@ def parse_spaces(data: bytes) -> tuple[Space, ...]:
     values = read_message(TX_READ_WRITE_SET, data, limit=MAX_SET_BYTES)
     if values["data_model"] != 0:
         raise refusal("result", "the read-write set is not one of keys and values")
-    spaces = tuple(_space(each) for each in values["ns_rwset"])
+    spaces: list[Space] = []
+    keys = 0
+    for each in values["ns_rwset"]:
+        spaces.append(_space(each))
+        keys += spaces[-1].keys
+        if keys > MAX_KEYS:
+            raise refusal("too_large", f"a transaction with more than {MAX_KEYS} keys")
     _ascending("namespaces", (space.namespace for space in spaces))
-    return spaces
+    return tuple(spaces)
 
 
 def _space(values: Values) -> Space:

@@ -15,6 +15,8 @@ from evidence.fabric_checks import refusal
 
 MAX_MESSAGE_BYTES = 100 << 20  # what Fabric's own connections carry at most
 MAX_DEPTH = 24  # groups of a channel's configuration are the only message that holds itself
+# Repeated values in one message and those inside it: two bytes are enough to claim one, hundreds are needed to hold it.
+MAX_ELEMENTS = 250_000
 
 _VARINT, _BYTES = 0, 2
 _LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "uint32": 2**32 - 1, "uint64": 2**64 - 1}
@@ -73,7 +75,8 @@ class Shape:
     def fields(self) -> tuple[Field, ...]:
         return tuple(self._by_tag.values())
 
-    def read(self, data: bytes, start: int, end: int, depth: int) -> Values:
+    def read(self, data: bytes, start: int, end: int, depth: int, left: list[int]) -> Values:
+        """Read the message from `start` to `end`; `left` holds how many elements there may still be."""
         if depth > MAX_DEPTH:
             raise refusal("encoding", f"{self.name} is nested deeper than {MAX_DEPTH} messages")
         values = {} if self.entry else self._absent.copy()
@@ -113,13 +116,16 @@ class Shape:
                 if stop > end:
                     raise refusal("encoding", f"{self.name} ends within its field {field.name}")
                 if isinstance(kind, Shape):
-                    value = kind.read(data, at, stop, depth + 1)
+                    value = kind.read(data, at, stop, depth + 1, left)
                 else:
                     value = data[at:stop]
                     if kind == "text":
                         value = _text(value, self.name, field.name)
                 at = stop
             if field.repeated:
+                left[0] -= 1
+                if left[0] < 0:
+                    raise refusal("too_large", f"more than {MAX_ELEMENTS} elements, with {field.name} of {self.name}")
                 values[field.name].append(value)
                 continue
             if not value and not self.entry and not isinstance(kind, Shape):
@@ -164,4 +170,4 @@ def read_message(shape: Shape, data: bytes, *, limit: int = MAX_MESSAGE_BYTES) -
     """
     if len(data) > limit:
         raise refusal("too_large", f"{shape.name} is larger than {limit} bytes")
-    return shape.read(data, 0, len(data), 1)
+    return shape.read(data, 0, len(data), 1, [MAX_ELEMENTS])

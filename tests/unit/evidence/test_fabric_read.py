@@ -9,6 +9,7 @@ import pytest
 
 from evidence.errors import Malformed
 from evidence.fabric_read import SignedRead, parse_signed_read, signed_read_document
+from evidence.fabric_sets import MAX_KEYS
 from evidence.fabric_transaction import parse_endorsed_transaction
 from evidence.proof_ranges import MAX_ENTRIES, MAX_RAW_READS, covered, joined
 from evidence.registry import Position
@@ -164,3 +165,12 @@ def test_huge_lengths_are_refused_without_their_room(claimed: int) -> None:
     with pytest.raises(Malformed) as caught:
         parse_endorsed_transaction(payload)
     assert caught.value.where == "encoding"
+
+
+def test_a_transaction_of_more_keys_than_are_read_is_refused() -> None:
+    """Each namespace is a message of its own; together they are bounded too."""
+    spaces = [parts.space(f"n{number:03}", reads=[("", None)] * 1) for number in range(3)]
+    read_twice = parts.part(2, parts.some(1, "z") + parts.some(2, b"\x12\x00" * (MAX_KEYS - 2)))
+    with pytest.raises(Malformed) as caught:
+        parse_endorsed_transaction(parts.changed(sets=parts.results(*spaces) + read_twice).payload())
+    assert caught.value.where == "too_large"

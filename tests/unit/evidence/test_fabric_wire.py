@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from evidence import fabric_messages
 from evidence.errors import Malformed
-from evidence.fabric_wire import MAX_DEPTH, Field, Shape, Values, read_message
+from evidence.fabric_wire import MAX_DEPTH, MAX_ELEMENTS, Field, Shape, Values, read_message
 
 MODULES = (
     "common.common_pb2",
@@ -243,6 +243,16 @@ def test_a_map_entry_is_written_with_key_and_value_whatever_they_hold() -> None:
     for short in (b"\x0a\x00", b"\x12\x00", b""):
         with pytest.raises(Malformed, match="lacks its key or its value"):
             read_message(group, b"\x12" + bytes([len(short)]) + short)
+
+
+def test_messages_are_bounded_in_number() -> None:
+    assert len(read_message(TWO, b"\x1a\x00" * MAX_ELEMENTS)["many"]) == MAX_ELEMENTS
+    inside = b"\x12\x04\x22\x02\x0a\x00"  # a range that read one key
+    half = MAX_ELEMENTS // 2
+    for message, shape in ((b"\x1a\x00" * (MAX_ELEMENTS + 1), TWO), (inside * (half + 1), fabric_messages.KV_RW_SET)):
+        with pytest.raises(Malformed, match="more than 250000 elements") as caught:
+            read_message(shape, message)
+        assert caught.value.where == "too_large"
 
 
 def test_messages_are_bounded_in_size_and_depth() -> None:
