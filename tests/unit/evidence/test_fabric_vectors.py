@@ -17,6 +17,7 @@ from evidence.fabric_identities import FabricIdentity
 from evidence.fabric_read import parse_signed_read, signed_read_document
 from evidence.fabric_receipt import full_receipt_document, parse_full_receipt
 from evidence.registry import Position
+from tests.vectors import fabric_parts, make_fabric
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "fabric.json").read_text())
 READ, BLOCK = VECTORS["read"], VECTORS["block"]
@@ -158,3 +159,16 @@ def test_the_page_shows_what_the_vectors_hold() -> None:
     page = (Path(__file__).parents[3] / "docs" / "formats" / "fabric.md").read_text()
     shown = [READ[name] for name in ("question", "tx_id", "proposal_hash", "endorsed_sha256")]
     assert [each for each in [*shown, BLOCK["header"], BLOCK["digest"]] if each not in page] == []
+
+
+def test_the_vectors_are_those_that_the_script_makes() -> None:
+    for name, (check, payload) in make_fabric.spoiled_reads().items():
+        case = VECTORS["spoiled_reads"][name]
+        assert (case["refused"], case["document"]) == (check, fabric_parts.read_document(payload).decode()), (
+            "make vectors"
+        )
+    for name, (check, document) in make_fabric.spoiled_blocks().items():
+        case = VECTORS["spoiled_blocks"][name]
+        assert (case["refused"], case["document"]) == (check, document.decode()), "make vectors"
+    assert VECTORS["spoiled_reads"].keys() == make_fabric.spoiled_reads().keys()
+    assert VECTORS["spoiled_blocks"].keys() == make_fabric.spoiled_blocks().keys()
