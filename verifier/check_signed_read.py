@@ -143,12 +143,12 @@ class SignedReadJudge:
         if transaction.chaincode != named.chaincode:
             return broken("other_chaincode", "a signed read comes from another contract than the one trusted"), ()
         signers = transaction.signers()
+        endorsers = self._signers.organisations(signers, PEER, transaction.time_us)
+        if named.satisfied_by(endorsers):
+            return SOUND, endorsers  # whatever else stands beside enough signatures neither adds nor takes anything
         if len(signers) < len({identity.serialized for identity, _ in transaction.endorsements}):
             text = "an organisation's signature does not fit what it is said to have signed"
             return broken("endorsement_signature", text), ()
-        endorsers = self._signers.organisations(signers, PEER, transaction.time_us)
-        if named.satisfied_by(endorsers):
-            return SOUND, endorsers
         unfit = next(filter(None, (self._signers.unfit(each, PEER, transaction.time_us) for each in signers)), "")
         signed = joined(endorsers) or "nobody whom the examiner trusts"
         text = f"it is signed by {signed}, where the examiner asks for {named.rule}"

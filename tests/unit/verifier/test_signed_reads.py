@@ -182,6 +182,13 @@ def test_a_signature_over_something_else_is_damage(channel: Channel) -> None:
     assert verdict.state is State.UNDETERMINED and "signature does not fit" in verdict.sentence
 
 
+def test_a_void_signature_beside_enough_good_ones_takes_nothing_away(channel: Channel) -> None:
+    stranger = replace(channel.peers["AuditorMSP"], key=channel.peers["PoliceMSP"].key)
+    endorsers = [stranger, channel.peers["ControlRoomMSP"], channel.peers["PoliceMSP"]]
+    verdict = examined(channel.source(channel.read(endorsers=endorsers)), channel.trust)
+    assert verdict.state is State.VERIFIED and verdict.kept_by == ("ControlRoomMSP", "PoliceMSP")
+
+
 def test_without_trust_nothing_is_believed(channel: Channel) -> None:
     verdict = examined(channel.source(channel.read()), None)
     assert verdict.state is State.UNTRUSTED_PROOF and "--trust FILE" in verdict.next_step
