@@ -13,6 +13,7 @@ import typer
 from cli.console import raw, remark, result, show
 from cli.exits import INTERNAL
 from cli.options import HomeOption, JsonOption, examples, home_path, make_app
+from evidence.errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from network.bring_up import Network
@@ -108,6 +109,34 @@ def status(
             result(f"{len(found.certificates)} certificates; the first ends in {first.days_left} days: {first.subject}")
     if not found.healthy:
         raise typer.Exit(INTERNAL)
+
+
+@app.command(epilog=examples("veriframe network revoke police nodes/peer-police/signing/certificate.pem"))
+def revoke(
+    organisation: Annotated[str, typer.Argument(metavar="ORGANISATION", help="Short name, as in the topology.")],
+    certificates: Annotated[
+        list[Path], typer.Argument(metavar="CERTIFICATE...", help="Certificates that its authority issued (PEM).")
+    ],
+    topology: TopologyOption = "raft",
+    folder: FolderOption = None,
+    port: PortOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Have peers and orderers let nobody in who holds one of these certificates; what stands on the ledger stays.
+
+    The organisation's revocation list in the channel's configuration is changed, which its own ADMIN signs.
+    """
+    from cli.acting import now_us
+    from network.revocation import read_certificate
+    from network.revocation import revoke as put_on_the_list
+
+    network = _network(topology, folder, port, home, programs=True)
+    msps = {each.name: each.msp for each in network.topology.settings.organisations}
+    if organisation not in msps:
+        raise ConfigInvalid(f"the network has no organisation {organisation}", next_step=f"one of {', '.join(msps)}")
+    ders = [read_certificate(path) for path in certificates]
+    listed = put_on_the_list(network, msps[organisation], ders, now_us=now_us())
+    result("REVOKED", f"{listed} on the list of {organisation}")
 
 
 @app.command(epilog=examples("veriframe network identities", "veriframe network identities --json"))

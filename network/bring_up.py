@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evidence.errors import LedgerUnavailable
+from evidence.errors import ConfigInvalid, LedgerUnavailable
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration, write_json
 from network.contract import Contract
 from network.founding import found, genesis_file, make_genesis, write_profiles
@@ -242,6 +242,12 @@ class Network:
             *("-o", orderer.address(SERVICE), "--tls", "--cafile", str(self.material.tls_root(orderer.organisation))),
             *("--clientauth", "--certfile", str(tls / "certificate.pem"), "--keyfile", str(tls / "key.pem")),
         ]
+
+    def configtxlator(self, *arguments: str) -> str:
+        """Run the `configtxlator` program. Raises ConfigInvalid: it is not here; LedgerUnavailable: it failed."""
+        if "configtxlator" not in self.programs:
+            raise ConfigInvalid("Fabric's program configtxlator is not here", next_step="it comes with the others")
+        return self._run("configtxlator", arguments, {})
 
     def _run(self, program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
         try:

@@ -98,6 +98,22 @@ class Authority:
             )
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
+    def revocation_list(self, serial_numbers: Sequence[int], *, now_us: int) -> bytes:
+        """A list that says these certificates of ours count no longer, PEM."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(_moment(now_us) - LEEWAY)
+            # It counts until the channel takes another one.
+            .next_update(self.certificate.not_valid_after_utc)
+            .add_extension(_issuer_key_id(self.certificate), critical=False)
+            .add_extension(x509.CRLNumber(now_us), critical=False)
+        )
+        for number in serial_numbers:
+            revoked = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(_moment(now_us))
+            builder = builder.add_revoked_certificate(revoked.build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def _leaf(self, public_key: PublicKey, subject: x509.Name, now_us: int, days: int) -> x509.CertificateBuilder:
         """What all leaves have in common; a leaf does not outlive its root."""
         key = serialization.load_der_public_key(public_key.spki)

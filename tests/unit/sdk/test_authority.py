@@ -115,6 +115,16 @@ def test_an_identity_is_made_where_it_is_used(tmp_path: Path, authority: Authori
         create_identity(tmp_path, "manager", authority, role="CRM", now_us=NOW_US)
 
 
+def test_a_revocation_list_names_its_authority_and_the_certificates(authority: Authority) -> None:
+    made = x509.load_pem_x509_crl(authority.revocation_list([7, 1 << 150], now_us=NOW_US))
+    assert {each.serial_number for each in made} == {7, 1 << 150}
+    assert made.is_signature_valid(authority.certificate.public_key())  # type: ignore[arg-type]
+    # Peers find the authority by this, and a list without it makes every certificate of the organisation invalid.
+    key_id = made.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    root = authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    assert key_id == root.digest
+
+
 def test_an_interrupted_identity_is_continued_with_its_key(tmp_path: Path, authority: Authority) -> None:
     made = create_identity(tmp_path, "manager", authority, role="CRM", now_us=NOW_US)
     (tmp_path / "manager" / "certificate.pem").unlink()
