@@ -10,7 +10,7 @@ from pathlib import Path
 from chaincode.committed import Committed
 from evidence.errors import ConfigInvalid, EndorseFailed, LedgerUnavailable, Refused, VeriframeError
 from evidence.registry import Position
-from sdk.channel_view import QUESTION_S, ChannelView, RememberedView
+from sdk.channel_view import ChannelView, RememberedView, question_s
 from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
@@ -131,7 +131,7 @@ def _chosen(home: Home, now: Callable[[], int]) -> ChannelLedger:
     for identity in able:
         ledger = _opened(home, identity, now)
         try:
-            ledger.gateway.evaluate("get_rules", b"{}", timeout_s=QUESTION_S)
+            ledger.gateway.evaluate("get_rules", b"{}", timeout_s=question_s(ledger.gateway))
         except (Refused, EndorseFailed) as error:
             refused = error  # not registered yet, suspended, or with an old key: another one may still look
             ledger.close()

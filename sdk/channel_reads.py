@@ -10,6 +10,7 @@ from pathlib import Path
 from evidence.errors import ConfigInvalid
 from sdk.channel_home import import_identities
 from sdk.channel_ledger import looking_at
+from sdk.channel_view import question_s
 from sdk.channel_word import genesis_hash
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
@@ -28,7 +29,8 @@ class ChannelReads:
 
     def __init__(self, gateway: BlockingGateway) -> None:
         self._gateway = gateway
-        self.ledger_id = f"fabric:{gateway.profile.channel}:{genesis_hash(gateway).hex()}"
+        digest = genesis_hash(gateway, timeout_s=question_s(gateway))
+        self.ledger_id = f"fabric:{gateway.profile.channel}:{digest.hex()}"
         self.hints: BatchHints = lambda slot: ()
 
     def take(self, camera: str, chain: int, first: int, last: int) -> list[bytes]:

@@ -30,7 +30,7 @@ T = TypeVar("T")
 UNKNOWN = Position(-1, 0)
 """Where an entry stands that a plain question showed."""
 
-QUESTION_S = 5.0  # longer than a busy peer takes, short enough to notice that the network is away
+_QUESTION_S = 5.0  # longer than a busy peer takes, short enough to notice that the network is away
 _PAGE = 500
 # Roles that the contract shows no ranges, see the table: they ask for lists, which hold the newest entries only.
 _LISTS_ONLY = frozenset({"ADMIN", "LAS"})
@@ -57,13 +57,19 @@ _HISTORIES: Mapping[str, tuple[str, str]] = {
 }
 
 
+def question_s(gateway: BlockingGateway) -> float:
+    """How long a plain question may take, seconds."""
+    return min(_QUESTION_S, gateway.profile.deadlines.evaluate_s)
+
+
 class ChannelView:
     """A channel's state through the contract's questions, asked with one gateway client. Thread-safe as that is."""
 
-    def __init__(self, gateway: BlockingGateway, *, timeout_s: float | None = QUESTION_S) -> None:
+    def __init__(self, gateway: BlockingGateway, *, patient: bool = False) -> None:
+        """`patient`: questions may take as long as the profile says."""
         self._gateway = gateway
-        self._timeout_s = timeout_s
-        self._endorser = _Asking(gateway, timeout_s)
+        self._timeout_s = None if patient else question_s(gateway)
+        self._endorser = _Asking(gateway, self._timeout_s)
 
     @cached_property
     def genesis(self) -> Genesis:

@@ -89,11 +89,12 @@ def ask_channel(gateway: BlockingGateway, *, rule: Rule | None = None) -> Channe
     )
 
 
-def genesis_hash(gateway: BlockingGateway) -> bytes:
+def genesis_hash(gateway: BlockingGateway, *, timeout_s: float | None = None) -> bytes:
     """Hash of the header of block 0, as the header of block 1 names it."""
     channel = gateway.profile.channel.encode("utf-8")
     try:
-        block = common_pb2.Block.FromString(_system(gateway, "qscc", "GetBlockByNumber", channel, b"1"))
+        data = _system(gateway, "qscc", "GetBlockByNumber", channel, b"1", timeout_s=timeout_s)
+        block = common_pb2.Block.FromString(data)
     except DecodeError as error:
         raise Malformed("the peer's word about block 1 cannot be read") from error
     digest = bytes(block.header.previous_hash)

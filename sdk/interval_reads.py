@@ -61,7 +61,7 @@ def read_interval(
         Refused: there is no such camera, or it is not shown to this identity.
         LedgerUnavailable, EndorseFailed, Malformed, ConfigInvalid: see `sdk.fabric_reads.collect`.
     """
-    view = ChannelView(gateway, timeout_s=None)
+    view = ChannelView(gateway, patient=True)
     history = view.entries(f"camera/{interval.camera}/")
     if not history:
         raise Refused(f"there is no camera {interval.camera} on this ledger", reason="not_found")

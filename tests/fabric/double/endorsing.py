@@ -92,11 +92,14 @@ def action_of(answer: Any, simulation: Simulation, chaincode: str, tx_id: str) -
 
 
 def payload_of(proposal_bytes: bytes, action: bytes) -> bytes:
-    """The ProposalResponsePayload that endorsers sign. A real one's proposal hash is another; nobody looks at it."""
+    """The ProposalResponsePayload that endorsers sign. What is transient in a proposal has no part in its hash."""
+    proposal = proposal_pb2.Proposal.FromString(proposal_bytes)
+    header = common_pb2.Header.FromString(proposal.header)
+    called = proposal_pb2.ChaincodeProposalPayload.FromString(proposal.payload)
+    called.ClearField("TransientMap")
+    digest = sha256(header.channel_header, header.signature_header, called.SerializeToString())
     return bytes(
-        proposal_response_pb2.ProposalResponsePayload(
-            proposal_hash=sha256(proposal_bytes), extension=action
-        ).SerializeToString()
+        proposal_response_pb2.ProposalResponsePayload(proposal_hash=digest, extension=action).SerializeToString()
     )
 
 

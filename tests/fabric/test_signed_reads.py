@@ -1,0 +1,231 @@
+"""Taking signed reads as a recorder goes, on the double: what is kept, what is tried again, and what a page holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence.batches import batch_key
+from evidence.blocks import chain_key, slot_key
+from evidence.errors import LedgerUnavailable, Refused
+from evidence.fabric_read import SignedRead, parse_signed_read
+from evidence.proof_ranges import PROOF_PREFIXES, covered, whole_range
+from sdk import fabric_reads
+from sdk.channel_ledger import ChannelLedger
+from sdk.channel_view import ChannelView, RememberedView
+from sdk.fabric_ledger import FabricLedger
+from sdk.fabric_proposal import Proposal, Transaction
+from sdk.interval_reads import Interval, read_interval
+from sdk.read_back import ReadBack
+from sdk.shipper import Drained, Shipper
+from sdk.spool import Spool
+from sdk.store import FileStore, get_bytes
+from tests.fabric.double.peer import READY_OF_3_1
+from tests.fabric.double.stand import Stand
+from tests.fabric.stage import FabricStage
+from tests.hosts.cast import NOW_US, the_cast
+from tests.hosts.stage import Stage
+from tests.unit.sdk.miniature import START_US, Recorder
+
+CAMERA = "gate-1"
+
+
+class Town:
+    """The double with an approved camera, and the recorder of its site with spool and store."""
+
+    def __init__(self, folder: Path) -> None:
+        cast = the_cast()
+        self.stand = Stand(cast, ready=READY_OF_3_1)
+        self.host = FabricStage(self.stand.profile, "veriframe", cast)
+        self.stage = Stage(self.host, cast)
+        self.stage.opens_for_business()
+        ledger = FabricLedger(self.stand.profile(), identity=cast["recorder"], clock=lambda: NOW_US)
+        self.ledger = ChannelLedger(ledger)
+        self.spool = Spool(folder / "spool", now=lambda: NOW_US)
+        self.store = FileStore(folder / "store")
+        self.recorder = Recorder(camera=CAMERA, signer=cast.key(CAMERA))
+
+    def drain(self, gateway: Any = None, *, sealed: tuple[str, str] | None = None) -> Drained:
+        reading = ReadBack(self.spool, self.store, gateway or self.ledger.gateway, wait=lambda seconds: None)
+        return Shipper(self.spool, self.store, self.ledger, sealed=sealed, reading=reading).drain()
+
+    def reads(self) -> list[SignedRead]:
+        return [parse_signed_read(get_bytes(self.store, key, limit=1 << 24)) for key in self.store.list("reads")]
+
+    def close(self) -> None:
+        self.spool.close()
+        self.ledger.close()
+        self.host.close()
+        self.stand.close()
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    made = Town(tmp_path)
+    yield made
+    made.close()
+
+
+class Disturbed:
+    """The gateway, with something wrong at endorsing, a call each: an error to raise, or an old answer to give."""
+
+    def __init__(self, gateway: Any, faults: Sequence[Exception | Transaction]) -> None:
+        self._gateway = gateway
+        self._faults = iter(faults)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def endorse(self, proposal: Proposal) -> Transaction:
+        fault = next(self._faults, None)
+        if isinstance(fault, Exception):
+            raise fault
+        return fault or self._gateway.endorse(proposal)  # type: ignore[no-any-return]
+
+
+def test_what_is_anchored_is_signed_by_organisations_and_kept(town: Town) -> None:
+    state = town.recorder.record(town.spool, 3)
+    done = town.drain()
+    assert (done.anchored, done.unread, done.troubles, done.complete) == (3, 0, (), True)
+    (read,) = town.reads()
+    slots = {slot_key(CAMERA, state.chain, number) for number in range(3)}
+    assert slots <= read.entries.keys()
+    assert {"genesis", chain_key(CAMERA, state.chain), f"camera/{CAMERA}/0000000001"} <= read.entries.keys()
+    # One more slot than there is: nothing stands behind, and who signs says so.
+    assert covered(read.ranges, slot_key(CAMERA, state.chain, 0), slot_key(CAMERA, state.chain, 4))
+    for kind, names in PROOF_PREFIXES.items():
+        if not names:
+            asked = ("policy/cr-1/", "policy/cr-10") if kind == "policy" else whole_range(kind)
+            assert covered(read.ranges, *asked), kind
+    assert {signer.msp for signer in read.transaction.signers()} >= {"ControlRoomMSP"}
+    assert len(read.transaction.signers()) == 2
+    row = town.spool.row(CAMERA, state.chain, 1)
+    assert row is not None
+    assert town.spool.receipt(row.number) == next(town.store.list("reads")).encode("ascii")
+    # Nothing is asked a second time.
+    town.drain(Disturbed(town.ledger.gateway, [AssertionError("nothing is left to read")]))
+
+
+def test_what_goes_on_is_read_in_a_page_of_its_own_that_touches_the_one_before(town: Town) -> None:
+    state = town.recorder.record(town.spool, 2)
+    town.drain()
+    town.recorder.record(town.spool, 2)
+    town.drain()
+    names = [key.rpartition("/")[2][11:32] for key in town.store.list("reads")]
+    assert names == ["0000000000-0000000001", "0000000002-0000000003"]
+    both = [each for read in town.reads() for each in read.ranges if each.start.startswith("block/")]
+    assert covered(both, slot_key(CAMERA, state.chain, 0), slot_key(CAMERA, state.chain, 5))
+    assert slot_key(CAMERA, state.chain, 1) in town.reads()[1].entries
+
+
+def test_what_could_not_be_read_stays_to_be_read_and_the_next_drain_reads_it(town: Town) -> None:
+    town.recorder.record(town.spool, 3)
+    away = [LedgerUnavailable("the other organisation's peer is away")] * 20
+    done = town.drain(Disturbed(town.ledger.gateway, away))
+    assert (done.anchored, done.complete, done.unread) == (3, True, 3)
+    assert [(each.subject, each.retryable) for each in done.troubles] == [("signed read gate-1", True)]
+    assert town.reads() == []
+    assert (town.spool.folder / "media").is_dir()
+    done = town.drain()
+    assert (done.anchored, done.unread, len(town.reads())) == (0, 0, 1)
+
+
+def test_peers_that_are_behind_or_differ_for_a_moment_are_asked_again(town: Town) -> None:
+    state = town.recorder.record(town.spool, 1)
+    gateway = town.ledger.gateway
+    interval = Interval(camera=CAMERA, chain=state.chain, first=0, last=0)
+    read_interval(gateway, interval, times_us=(START_US, START_US + 1))
+    # Of before the anchoring: all of it is true, and it does not show what stands there now.
+    old = Recording(gateway)
+    read_interval(old, interval, times_us=(START_US, START_US + 1))  # type: ignore[arg-type]
+    faults = [LedgerUnavailable("ProposalResponsePayloads do not match"), *old.endorsed, *old.endorsed]
+    done = town.drain(Disturbed(gateway, [*faults, Refused("there is no camera gate-1", reason="not_found")]))
+    assert (done.unread, done.troubles) == (0, ())
+    assert slot_key(CAMERA, state.chain, 0) in town.reads()[0].entries
+
+
+class Recording:
+    """The gateway, remembering what was endorsed."""
+
+    def __init__(self, gateway: Any) -> None:
+        self._gateway = gateway
+        self.endorsed: list[Transaction] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def endorse(self, proposal: Proposal) -> Transaction:
+        self.endorsed.append(self._gateway.endorse(proposal))
+        return self.endorsed[-1]
+
+
+def test_more_slots_than_a_read_shows_are_pages_that_each_hold_the_whole_registry(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fabric_reads, "MAX_ENTRIES", 90)
+    state = town.recorder.record(town.spool, 70)
+    assert town.drain().unread == 0
+    reads = town.reads()
+    assert len(reads) > 1
+    for read in reads:
+        assert {"genesis", chain_key(CAMERA, state.chain), f"camera/{CAMERA}/0000000001"} <= read.entries.keys()
+        assert covered(read.ranges, *whole_range("revocation", CAMERA))
+    everything = [each for read in reads for each in read.ranges]
+    assert covered(everything, slot_key(CAMERA, state.chain, 0), slot_key(CAMERA, state.chain, 71))
+
+
+def test_of_other_chains_the_slots_next_to_the_interval_are_shown(town: Town) -> None:
+    early = town.recorder.record(town.spool, 9, file=b"early")
+    late = town.recorder.record(town.spool, 3, file=b"late")
+    town.drain()
+    span_us = (START_US + 1_000_000, START_US + 1_200_000)  # what the sixth record of `early` covers
+    interval = Interval(camera=CAMERA, chain=late.chain, first=0, last=2)
+    (document,) = read_interval(town.ledger.gateway, interval, times_us=span_us)
+    read = parse_signed_read(document)
+    beside = [key for key in read.entries if key.startswith(f"block/{CAMERA}/{early.chain:010d}/")]
+    assert beside == [slot_key(CAMERA, early.chain, number) for number in (4, 5, 6)]
+    after_us = (START_US + 60_000_000, START_US + 61_000_000)
+    (document,) = read_interval(town.ledger.gateway, interval, times_us=after_us)
+    # Nothing of it lies behind: that is shown up to the chain's end.
+    end = f"block/{CAMERA}/{early.chain:010d}0"
+    assert covered(parse_signed_read(document).ranges, slot_key(CAMERA, early.chain, 8), end)
+
+
+def test_a_sealed_batch_is_read_with_the_one_before_it(town: Town) -> None:
+    for _ in range(3):
+        town.recorder.record(town.spool, 2)
+        assert town.drain(sealed=("north", "recorder")).unread == 0
+    reads = town.reads()
+    assert len(reads) == 3
+    held = [[key for key in read.entries if key.startswith("root/")] for read in reads]
+    assert held[0] == [batch_key("north", "recorder", 0)]
+    # The one that holds the record before, and one more at both ends of the run, of which the last does not exist.
+    assert held[2] == [batch_key("north", "recorder", number) for number in (0, 1, 2)]
+    # The site's other recorder sealed nothing, and that is shown as well.
+    assert covered(reads[0].ranges, *whole_range("root", "north", "recorder-2"))
+    assert not covered(reads[0].ranges, *whole_range("root", "south", "recorder-south"))
+
+
+def test_recording_sees_the_ledger_as_it_was_last_seen_while_nobody_answers(town: Town, tmp_path: Path) -> None:
+    town.recorder.record(town.spool, 1)
+    town.drain()
+    view = RememberedView(ChannelView(town.ledger.gateway), tmp_path / "seen")
+    before = view.entries(f"camera/{CAMERA}/")
+    assert before
+    assert view.away is None
+
+    class Gone(ChannelView):
+        def entries(self, *names: Any, **narrowed: Any) -> Any:
+            raise LedgerUnavailable("nobody answers")
+
+        get = entries
+
+    away = RememberedView(Gone(town.ledger.gateway), tmp_path / "seen")
+    assert away.entries(f"camera/{CAMERA}/") == before
+    assert away.get(chain_key(CAMERA, 1)) is None
+    assert away.away is not None
+    with pytest.raises(LedgerUnavailable, match="nobody answers"):
+        away.entries("camera/gate-9/")
