@@ -48,7 +48,8 @@ class Proposal:
 class Transaction:
     """An endorsed call, not yet signed. `message`: the envelope's payload, the bytes to sign.
 
-    `result` is what the contract answered; `writes` tells whether committing it would change anything.
+    `result` is what the contract answered; `writes` tells whether committing it would change anything; `endorsers`
+    are the organisations that endorsed, as MSP ids.
     """
 
     channel: str
@@ -56,6 +57,7 @@ class Transaction:
     message: bytes
     result: bytes
     writes: bool
+    endorsers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,9 @@ def parse_endorsed(proposal: Proposal, envelope: Message) -> Transaction:
         called = proposal_pb2.ChaincodeProposalPayload.FromString(action.chaincode_proposal_payload)
         asked = proposal_pb2.ChaincodeProposalPayload.FromString(proposed.payload)
         writes = _writes(endorsed.results)
+        endorsers = tuple(
+            identities_pb2.SerializedIdentity.FromString(each.endorser).mspid for each in action.action.endorsements
+        )
     except DecodeError as error:
         raise Malformed("the gateway's transaction cannot be read") from error
     if (header.tx_id, header.channel_id) != (proposal.tx_id, proposal.channel) or called.input != asked.input:
@@ -203,6 +208,7 @@ def parse_endorsed(proposal: Proposal, envelope: Message) -> Transaction:
         message=bytes(envelope.payload),
         result=bytes(endorsed.response.payload),
         writes=writes,
+        endorsers=endorsers,
     )
 
 

@@ -20,7 +20,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 
-from evidence.errors import CommitUnknown, ConfigInvalid
+from evidence.errors import CommitUnknown, ConfigInvalid, EndorseFailed, LedgerUnavailable
 from sdk.fabric_profile import ChannelProfile, Profile
 from sdk.fabric_proposal import (
     NONCE_BYTES,
@@ -33,6 +33,7 @@ from sdk.fabric_proposal import (
     events_request,
 )
 from sdk.gateway_checkpoint import Checkpoint
+from sdk.gateway_endorsers import Endorsers
 from sdk.gateway_errors import Reaction, Trouble
 from sdk.gateway_steps import ChaincodeEvent, GatewaySteps, Steps
 from sdk.identities import Identity
@@ -78,6 +79,8 @@ class Gateway:
         self._clock = clock
         self._nonce = nonce
         self._creator = creator_of(identity)
+        # Other steps choose by themselves who endorses, and know what they choose from.
+        self._endorsers = Endorsers() if steps is None else None
         if steps is None:
             if not isinstance(profile, Profile):
                 raise ConfigInvalid("the profile names no gateways")
@@ -136,7 +139,8 @@ class Gateway:
         """Have a transaction endorsed, ordered and committed; returns when the gateway's peer has committed it.
 
         Args:
-            organisations: whose endorsements are wanted; None: as the profile says, else as the gateway finds out.
+            organisations: whose endorsements are wanted; None: as the profile says, else as the gateway finds out,
+                or those that it found before and that counted.
             timeout_s: for everything, repetitions included; None: the profile's `total_s`.
 
         Raises:
@@ -147,9 +151,18 @@ class Gateway:
         """
         pause = _Pause(timeout_s or self.profile.deadlines.total_s)
         policy_failures = lagging = 0
+        name = chaincode or self.profile.chaincode
+        # Private data goes to some organisations only, and which they are the gateway knows.
+        free = organisations is None and not self.profile.endorsing_organisations and transient is None
+        endorsers = self._endorsers if free else None
         while True:
+            known = endorsers.next(name) if endorsers is not None else None
             proposal = self.propose(
-                function, *arguments, chaincode=chaincode, organisations=organisations, transient=transient
+                function,
+                *arguments,
+                chaincode=chaincode,
+                organisations=organisations if known is None else known,
+                transient=transient,
             )
             try:
                 endorse_s = min(pause.left_s, self.profile.deadlines.endorse_s)
@@ -157,8 +170,12 @@ class Gateway:
                 if not transaction.writes:
                     return Outcome(tx_id=transaction.tx_id, block=None, result=transaction.result)
                 block = await self._deliver(transaction, pause)
+                if endorsers is not None and known is None:
+                    endorsers.counted(name, transaction.endorsers)
                 return Outcome(tx_id=transaction.tx_id, block=block, result=transaction.result)
             except Trouble as trouble:
+                if endorsers is not None and known is not None and _endorsers_failed(trouble):
+                    endorsers.failed(name)
                 lagging += trouble.elsewhere
                 policy_failures += trouble.reaction is Reaction.ONCE_MORE
                 again = trouble.reaction is Reaction.AGAIN and lagging < LAGGING_ATTEMPTS
@@ -320,6 +337,11 @@ class _Pause:
         self._next_s = min(self._next_s * 2, LONGEST_PAUSE_S)
         await asyncio.sleep(pause_s)
         return True
+
+
+def _endorsers_failed(trouble: Trouble) -> bool:
+    """Whether others might have endorsed; not so where the contract refuses, nor in a conflict."""
+    return trouble.elsewhere or isinstance(trouble.error, LedgerUnavailable | EndorseFailed)
 
 
 def _unknown(tx_id: str) -> CommitUnknown:
