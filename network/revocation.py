@@ -40,15 +40,15 @@ def revoke(network: Network, msp: str, certificates: Sequence[bytes], *, now_us:
 
     Raises:
         ConfigInvalid: no certificates of this organisation's authority. KeyUnavailable: its key is not here.
-        LedgerUnavailable: the channel did not take the configuration; nothing is revoked then.
+        LedgerUnavailable: the channel did not take the configuration; nothing is revoked then. Malformed.
     """
     node = network.topology.peer_of(msp)
     authority = load_authority(network.material.organisation(node.organisation) / "ca")
-    wanted = {_serial(authority, each) for each in certificates}
+    wanted = {serial_of(authority, each) for each in certificates}
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
         current = _configuration(network, node, Path(folder) / "block")
         updated = configtx_pb2.Config.FromString(current.SerializeToString())
-        listed = _add(updated, msp, authority, wanted, now_us)
+        listed = add_to_list(updated, msp, authority, wanted, now_us)
         if updated != current:
             # The peers that stay: one that is revoked is not even told that it is.
             told = [
@@ -61,10 +61,10 @@ def revoke(network: Network, msp: str, certificates: Sequence[bytes], *, now_us:
 
 
 def revoked_serials(network: Network, msp: str) -> Serials:
-    """Serial numbers on the organisation's lists, by the channel's configuration. Raises LedgerUnavailable."""
+    """Serial numbers on the organisation's lists in the channel. Raises LedgerUnavailable, Malformed."""
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
         config = _configuration(network, network.topology.peer_of(msp), Path(folder) / "block")
-    return _listed(_msp(config.channel_group.groups[GROUPS[0]].groups[msp]).revocation_list)
+    return listed_serials(_msp(config.channel_group.groups[GROUPS[0]].groups[msp]).revocation_list)
 
 
 def read_certificate(path: Path) -> bytes:
@@ -75,7 +75,7 @@ def read_certificate(path: Path) -> bytes:
         raise ConfigInvalid("this is no certificate in a file (PEM)", where=str(path)) from error
 
 
-def _serial(authority: Authority, der: bytes) -> int:
+def serial_of(authority: Authority, der: bytes) -> int:
     try:
         certificate = x509.load_der_x509_certificate(der)
         certificate.verify_directly_issued_by(authority.certificate)
@@ -96,12 +96,17 @@ def _configuration(network: Network, node: Node, path: Path, *, ordered: bool = 
     """The channel's configuration, from an orderer or as the peer has it: a revoked one is not told the newest."""
     orderer = network.orderer_arguments(node) if ordered else ()
     network.peer(node, ["channel", "fetch", "config", str(path), "-c", network.topology.channel, *orderer])
+    return parse_configuration_block(path.read_bytes())
+
+
+def parse_configuration_block(data: bytes) -> Message:
+    """The common.Config in a configuration block. Raises Malformed."""
     try:
-        block = common_pb2.Block.FromString(path.read_bytes())
+        block = common_pb2.Block.FromString(data)
         payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(block.data.data[0]).payload)
         return configtx_pb2.ConfigEnvelope.FromString(payload.data).config
-    except (OSError, DecodeError, IndexError) as error:
-        raise LedgerUnavailable(f"the configuration block of {node.name} cannot be read") from error
+    except (DecodeError, IndexError) as error:
+        raise Malformed("a configuration block cannot be read") from error
 
 
 def _msp(organisation: Message) -> Message:
@@ -112,13 +117,13 @@ def _msp(organisation: Message) -> Message:
         raise Malformed("an organisation of the channel's configuration cannot be read") from error
 
 
-def _add(config: Message, msp: str, authority: Authority, wanted: Serials, now_us: int) -> Serials:
+def add_to_list(config: Message, msp: str, authority: Authority, wanted: Serials, now_us: int) -> Serials:
     """Put one list with all that was revoked and `wanted` into every place where the organisation stands."""
     listed: Serials = set()
     places = [config.channel_group.groups[name].groups for name in GROUPS if name in config.channel_group.groups]
     for organisations in places:
         if msp in organisations:
-            listed |= _listed(_msp(organisations[msp]).revocation_list)
+            listed |= listed_serials(_msp(organisations[msp]).revocation_list)
     if wanted <= listed:
         return listed
     document = authority.revocation_list(sorted(listed | wanted), now_us=now_us)
@@ -133,7 +138,7 @@ def _add(config: Message, msp: str, authority: Authority, wanted: Serials, now_u
     return listed | wanted
 
 
-def _listed(lists: Sequence[bytes]) -> Serials:
+def listed_serials(lists: Sequence[bytes]) -> Serials:
     try:
         return {each.serial_number for document in lists for each in x509.load_pem_x509_crl(document)}
     except ValueError as error:

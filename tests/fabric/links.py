@@ -75,8 +75,10 @@ class Links:
 def links(*places: str) -> Links:
     """Links under names and addresses that nobody else on this machine uses."""
     used = subprocess.run(["ip", "-o", "-4", "address"], capture_output=True, text=True, check=True).stdout
-    # 198.18.0.0/15 is set aside for tests of networks (RFC 2544): no real host has these addresses.
-    subnet = next(found for number in range(250) if f"{(found := f'198.18.{number}')}." not in used)
+    # 198.18.0.0/15 is set aside for tests of networks (RFC 2544): no real host has these addresses. Runs that begin at
+    # once look from different numbers on.
+    numbers = ((os.getpid() + step) % 256 for step in range(256))
+    subnet = next(found for number in numbers if f"{(found := f'198.18.{number}')}." not in used)
     return Links(places=places, subnet=subnet, tag=f"vf{os.getpid() % 1_000_000}")
 
 

@@ -12,10 +12,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
 
+from cli.main import app
 from evidence.errors import EndorseFailed, LedgerUnavailable, Refused, SubmitFailed, VeriframeError
+from evidence.fabric_block import parse_fabric_block
+from evidence.fabric_configuration import FabricConfiguration, parse_configuration
+from evidence.fabric_identities import FabricIdentity
 from network.revocation import revoke, revoked_serials
 from network.status import network_status
 from network.topology import Node
@@ -23,6 +29,7 @@ from sdk.authority import load_authority
 from sdk.channel_ledger import ChannelLedger
 from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import TlsClient
+from sdk.fabric_proposal import creator_of
 from sdk.gateway import Outcome
 from sdk.gateway_blocking import BlockingGateway
 from sdk.identities import Identity
@@ -122,11 +129,11 @@ def test_whom_their_admin_suspended_the_contract_refuses(site: Site) -> None:
     site.stands_once(CAMERA, [1])
 
 
-def test_a_revoked_certificate_lets_nobody_in_and_a_new_one_does(site: Site) -> None:
+def test_a_revoked_certificate_lets_nobody_in_and_a_new_one_does(site: Site, tmp_path: Path) -> None:
     second = site.cast["recorder-2"]
     with site.acting(second) as gateway:
         endorsed = gateway.endorse(gateway.propose("anchor", site.batch(CAMERA, 2)))
-        assert revoke(site.network, second.msp, [second.certificate], now_us=now_us()) == 1
+        assert revoked_by_command(site, second, tmp_path) == "REVOKED 1 on the list of control-room"
         for ask in (gateway.evaluate, gateway.submit):
             with pytest.raises(EndorseFailed, match="revoked"):
                 ask("describe", b"{}")
@@ -135,6 +142,10 @@ def test_a_revoked_certificate_lets_nobody_in_and_a_new_one_does(site: Site) -> 
             gateway.send(endorsed)
     assert anchor(site, site.cast["recorder"], 2).block is not None  # others are as before, and the block is not lost
     assert revoke(site.network, second.msp, [second.certificate], now_us=now_us()) == 1  # once is enough
+    # Who verifies offline reads the same from the block.
+    heeded = configuration_in_force(site, tmp_path)
+    assert heeded.revokes(as_identity(second))
+    assert not heeded.revokes(as_identity(site.cast["recorder"]))
     # The contract knows people by their keys: a new certificate over the same one is all that is needed.
     assert anchor(site, replace(second, certificate=issued(site, second, now_us())), 3).block is not None
     site.stands_once(CAMERA, [2, 3])
@@ -229,6 +240,31 @@ def issued(site: Site, who: Identity, when_us: int) -> bytes:
 
 def pem(der: bytes) -> bytes:
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+
+
+def revoked_by_command(site: Site, who: Identity, folder: Path) -> str:
+    """What `network revoke` says."""
+    certificate, topology = folder / "certificate.pem", folder / "topology.yaml"
+    certificate.write_bytes(pem(who.certificate))
+    topology.write_text(yaml.safe_dump(site.network.topology.settings.model_dump(mode="json")), encoding="utf-8")
+    organisation = site.network.topology.peer_of(who.msp).organisation
+    places = ["--topology", str(topology), "--folder", str(site.network.root)]
+    run = CliRunner().invoke(
+        app, ["network", "revoke", organisation, str(certificate), *places], catch_exceptions=False
+    )
+    assert run.exit_code == 0
+    return " ".join(run.stdout.split())
+
+
+def configuration_in_force(site: Site, folder: Path) -> FabricConfiguration:
+    """The channel's newest configuration, as the verifier reads it."""
+    path, network = folder / "block", site.network
+    network.peer(network.topology.peers[0], ["channel", "fetch", "config", str(path), "-c", network.topology.channel])
+    return parse_configuration(parse_fabric_block(path.read_bytes()))
+
+
+def as_identity(who: Identity) -> FabricIdentity:
+    return FabricIdentity(msp=who.msp, certificate=who.certificate, serialized=creator_of(who))
 
 
 def certificate_file(site: Site, node: Node, part: str) -> Path:
