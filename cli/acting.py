@@ -178,10 +178,13 @@ def every(reader: StateReader, prefix: str) -> list[dict[str, Any]]:
     return [_read(entry) for entry in reader.entries(prefix)]
 
 
+def ledger_block(entry: LedgerEntry) -> int | None:
+    """The ledger block that an entry stands in; None on Fabric, where the contract does not say it."""
+    return entry.position.height if entry.position.height >= 0 else None
+
+
 def _read(entry: LedgerEntry) -> dict[str, Any]:
-    # A channel's contract does not say where an entry stands.
-    block = entry.position.height if entry.position.height >= 0 else None
-    return {"block": block, **parse_canonical(entry.value, "ledger entry", limit=1 << 20)}
+    return {"block": ledger_block(entry), **parse_canonical(entry.value, "ledger entry", limit=1 << 20)}
 
 
 def genesis_of(home: Home) -> Genesis:

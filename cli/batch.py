@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.console import raw, result
-from cli.deciding import submitted, tabled
+from cli.deciding import height, submitted, tabled
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, opened
 from evidence.errors import Malformed
 
@@ -80,7 +80,7 @@ def list_batches(home: HomeOption = None, config: ConfigOption = None, as_json: 
     rows = [
         (
             each["site"], words.who(each["recorder"]), str(each["batch"]), str(each["blocks"]),
-            str(each["anchored_in"]), ", ".join(words.who(one["by"]) for one in each["attested"]),
+            height(each["anchored_in"]), ", ".join(words.who(one["by"]) for one in each["attested"]),
         )
         for each in found
     ]  # fmt: skip
@@ -89,7 +89,7 @@ def list_batches(home: HomeOption = None, config: ConfigOption = None, as_json: 
 
 
 def _batches(reader: StateReader) -> Iterator[dict[str, Any]]:
-    from cli.acting import every
+    from cli.acting import every, ledger_block
     from evidence.batches import parse_batch
 
     for entry in reader.entries("root/"):
@@ -97,6 +97,6 @@ def _batches(reader: StateReader) -> Iterator[dict[str, Any]]:
         attested = every(reader, f"attested/{batch.site}/{batch.recorder}/{batch.batch:010d}/")
         yield {
             "site": batch.site, "recorder": batch.recorder, "batch": batch.batch, "blocks": batch.count,
-            "root": batch.root.hex(), "anchored_in": entry.position.height,
+            "root": batch.root.hex(), "anchored_in": ledger_block(entry),
             "attested": [{"by": each["by"], "leaves": each["leaves"]} for each in attested],
         }  # fmt: skip

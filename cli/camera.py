@@ -11,6 +11,7 @@ import typer
 
 from cli import camera_changes, camera_facts, camera_table
 from cli.console import raw, remark, result, show
+from cli.deciding import height
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, make_app, opened
 from evidence.errors import ConfigInvalid, KeyUnavailable
 
@@ -210,7 +211,7 @@ def history(
     table = Table("entry", "status", "by", "ledger block", "reason")
     for each in entries:
         who = words.who(each["decided_by"] or each["proposer"])
-        table.add_row(str(each["n"]), each["status"], who, str(each["block"]), each["reason_text"] or "")
+        table.add_row(str(each["n"]), each["status"], who, height(each["block"]), each["reason_text"] or "")
     result(f"camera {camera}: {entries[-1]['status']}")
     show(table)
 

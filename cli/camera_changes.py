@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import remark, result
-from cli.deciding import entry_of, listed, public_key, required_us, span_of, submitted, when
+from cli.deciding import entry_of, height, listed, public_key, required_us, span_of, submitted, when
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
@@ -144,7 +144,7 @@ def changes(
         columns=("change", "status", "kind", "proposed by", "decided by", "ledger block", "reason"),
         row=lambda each, words: (
             str(each["number"]), each["status"], each["kind"], words.who(each["proposer"]),
-            words.who(each["decided_by"]), str(each["block"]), words.text(each["reason"]),
+            words.who(each["decided_by"]), height(each["block"]), words.text(each["reason"]),
         ),
     )  # fmt: skip
 

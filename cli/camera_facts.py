@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.console import raw, result, show
-from cli.deciding import tabled, when
+from cli.deciding import height, tabled, when
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
@@ -120,7 +120,7 @@ def blocks(
     rows = [
         (
             str(each["chain"]), str(each["sequence"]), when(each["start_us"]), when(each["end_us"]),
-            each["key"][:16], str(each["anchored_in"]),
+            each["key"][:16], height(each["anchored_in"]),
         )
         for each in found
     ]  # fmt: skip
@@ -129,13 +129,14 @@ def blocks(
 
 
 def _blocks(reader: StateReader, prefix: str) -> Iterator[dict[str, Any]]:
+    from cli.acting import ledger_block
     from evidence.blocks import parse_signed_block
 
     for entry in reader.entries(prefix):
         block = parse_signed_block(entry.value).block
         yield {
             "chain": block.chain, "sequence": block.sequence, "start_us": block.start_us, "end_us": block.end_us,
-            "key": block.key, "anchored_in": entry.position.height,
+            "key": block.key, "anchored_in": ledger_block(entry),
         }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def add_history(app: typer.Typer, kind: str, subject: str, *, by: Sequence[str],
             rows = [
                 (
                     str(each["n"]), each["status"],
-                    next((_whose(words, each[name]) for name in by if each.get(name)), ""), str(each["block"]),
+                    next((_whose(words, each[name]) for name in by if each.get(name)), ""), height(each["block"]),
                     "; ".join(words.text(each[name]) for name in texts if each.get(name)),
                 )
                 for each in entries
@@ -184,6 +184,11 @@ def when(moment: int | None) -> str:
     if moment is None:
         return ""
     return datetime.fromtimestamp(moment // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def height(block: int | None) -> str:
+    """A ledger block as text; empty where the ledger does not say it, as a channel's contract does not."""
+    return "" if block is None else str(block)
 
 
 def footage_of(camera: Sequence[str], start: str, end: str) -> dict[str, object]:

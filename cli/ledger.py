@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.console import raw, result, show
-from cli.deciding import answered, when
+from cli.deciding import answered, height, when
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, moment_us, opened
 from evidence.errors import ConfigInvalid
 
@@ -50,7 +50,7 @@ def list_transactions(
         records = each["records"]
         said = records[0] if len(records) == 1 else f"{len(records)} records"
         table.add_row(
-            str(each["block"]), when(each["time_us"]), each["kind"], each["participant"], each["about"],
+            height(each["block"]), when(each["time_us"]), each["kind"], each["participant"], each["about"],
             each["transaction"][:16], said,
         )  # fmt: skip
     result(f"{len(found)} {'transaction' if len(found) == 1 else 'transactions'}")

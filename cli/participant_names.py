@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.console import raw, remark, result
-from cli.deciding import listed, tabled, when
+from cli.deciding import height, listed, tabled, when
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
@@ -83,7 +83,7 @@ def history(
         (
             str(each["n"]), each["status"], each["role"],
             ", ".join(each[place] for place in ("control_room", "department", "site") if each[place]),
-            each["key"][:16], when(each["valid_until_us"]), str(each["block"]),
+            each["key"][:16], when(each["valid_until_us"]), height(each["block"]),
         )
         for each in entries
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import raw
-from cli.deciding import answered, submitted, tabled, two_persons
+from cli.deciding import answered, height, submitted, tabled, two_persons
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, opened
 from evidence.errors import ConfigInvalid
 
@@ -77,5 +77,5 @@ def pending(home: HomeOption = None, config: ConfigOption = None, as_json: JsonO
     if as_json:
         raw(json.dumps({"pending": found}, indent=2) + "\n")
         return
-    rows = [(each["function"], words.who(each["by"]), each["msp"], str(each["block"])) for each in found]
+    rows = [(each["function"], words.who(each["by"]), each["msp"], height(each["block"])) for each in found]
     tabled(rows, ("transaction", "called by", "organisation", "ledger block"), f"{len(found)} waiting")

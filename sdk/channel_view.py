@@ -17,8 +17,8 @@ from evidence.canonical import Fields, canonical, parse_canonical
 from evidence.digests import parse_digest
 from evidence.errors import ConfigInvalid, LedgerUnavailable, Malformed, Refused
 from evidence.genesis import Genesis, parse_genesis
-from evidence.proof_ranges import KeyRange, owner_of
-from evidence.registry import Position, numbered_key
+from evidence.proof_ranges import KeyRange, owner_of, whole_range
+from evidence.registry import Position, numbered_key, parse_participant_entry
 from sdk.channel_word import tip
 from sdk.database import sync_folder, translated
 from sdk.fabric_reads import plain_entries
@@ -44,6 +44,7 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "exhibit": ("find_exhibits", "exhibit"),
     "lock": ("find_locks", "lock"),
     "delegation": ("find_delegations", "participant"),
+    "pending": ("find_pending", "arguments"),
 }
 # Kind -> the question that lists all entries of one subject, and the argument that names it.
 _HISTORIES: Mapping[str, tuple[str, str]] = {
@@ -54,6 +55,9 @@ _HISTORIES: Mapping[str, tuple[str, str]] = {
     "request": ("history_request", "request"),
     "verification": ("history_verification", "verification"),
     "lock": ("history_lock", "lock"),
+    "recommendation": ("find_recommendations", "camera"),
+    "maintenance": ("find_maintenance", "camera"),
+    "grant": ("find_grants", "camera"),
 }
 
 
@@ -110,6 +114,8 @@ class ChannelView:
         whole = KeyRange(prefix, f"{prefix[:-1]}0")
         if not prefix.endswith("/"):
             raise _no_question(prefix)
+        if prefix == "root/":
+            return tuple(_narrowed(self._batches(), first, last))
         try:
             owner_of(whole)
         except Malformed:
@@ -118,6 +124,16 @@ class ChannelView:
             return tuple(_narrowed(self._listed(prefix), first, last))
         start, end = max(whole.start, first), min(whole.end, f"{last}-") if last else whole.end
         return tuple(self._range(KeyRange(start, end))) if start < end else ()
+
+    def _batches(self) -> Iterator[LedgerEntry]:
+        """Sealed batches of every recorder whose batches are shown to this identity."""
+        people = [parse_participant_entry(each.value) for each in self._listed("participant/")]
+        for site, recorder in sorted((each.site or "", each.id) for each in people if each.role == "RECORDER"):
+            try:
+                yield from self._range(whole_range("root", site, recorder))
+            except Refused as error:
+                if error.reason != "denied":
+                    raise
 
     def _range(self, asked: KeyRange) -> Iterator[LedgerEntry]:
         try:
@@ -133,9 +149,12 @@ class ChannelView:
         """Entries that the contract hands out as lists: all of one subject, or the newest of each."""
         kind, _, subject = prefix[:-1].partition("/")
         known, name = (_HISTORIES if subject else _LISTS).get(kind, ("", ""))
-        if not known or "/" in subject:
-            raise _no_question(prefix)
         members: dict[str, object] = {name: subject} if subject else {}
+        if kind == "attested" and subject.count("/") == 2:
+            known, (site, recorder, batch) = "find_attestations", subject.split("/")
+            members = {"site": site, "recorder": recorder, "batch": int(batch)}
+        elif not known or "/" in subject:
+            raise _no_question(prefix)
         bookmark: str | None = None
         while True:
             page = self._ask(known, {**members, "limit": _PAGE, **({} if bookmark is None else {"bookmark": bookmark})})
