@@ -18,13 +18,19 @@ from evidence.errors import ConfigInvalid
 if TYPE_CHECKING:
     from network.bring_up import Network
 
+CONTAINERS = "containers"
+
 app = make_app("Bring a Hyperledger Fabric network up and down on this machine.")
 
 TopologyOption = Annotated[
-    str, typer.Option("--topology", metavar="NAME", help="raft, bft, or a topology file of your own.")
+    str,
+    typer.Option("--topology", metavar="NAME", help="raft, bft, containers (compose.yaml), or a file of your own."),
 ]
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", metavar="DIR", help="Where the network stands; else beside the home.")
+]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="NAME", help="This is the host of this organisation alone.")
 ]
 PortOption = Annotated[
     int | None, typer.Option("--port", min=1024, max=64000, help="First port; nodes count up from it in tens.")
@@ -45,18 +51,57 @@ def install(
     remark(f"into {target}")
 
 
+@app.command(epilog=examples("veriframe network prepare", "veriframe network prepare --topology containers"))
+def prepare(
+    topology: TopologyOption = "raft",
+    folder: FolderOption = None,
+    port: PortOption = None,
+    home: HomeOption = None,
+    only: OnlyOption = None,
+) -> None:
+    """Make keys, certificates and configuration, and start nothing. `up` does this by itself."""
+    from cli.acting import now_us
+    from network.compose import ENVIRONMENT_FILE, environment_file
+
+    network = _network(topology, folder, port, home, only)
+    network.prepare(now_us=now_us())
+    if network.elsewhere:
+        (network.root / ENVIRONMENT_FILE).write_text(environment_file(network), encoding="ascii")
+    result("PREPARED", str(network.root))
+
+
+@app.command(epilog=examples("veriframe network channel --only control-room --topology hosts.yaml"))
+def channel(
+    topology: TopologyOption = "raft",
+    folder: FolderOption = None,
+    port: PortOption = None,
+    home: HomeOption = None,
+    only: OnlyOption = None,
+) -> None:
+    """Write the channel's first block and the founding document from the public files of all organisations.
+
+    For several hosts; on one machine `up` does this by itself.
+    """
+    network = _network(topology, folder, port, home, only, programs=True)
+    path = network.write_channel()
+    result("WRITTEN", str(path))
+    remark(f"founding document {network.genesis.digest.hex()}: each organisation compares this before it runs `up`")
+
+
 @app.command(epilog=examples("veriframe network up", "veriframe network up --topology bft --port 19050"))
 def up(
     topology: TopologyOption = "raft",
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
+    only: OnlyOption = None,
+    contract: Annotated[bool, typer.Option("--contract/--no-contract", help="Without it: nodes and channel.")] = True,
 ) -> None:
     """Bring the network up, or what of it is down; changes nothing that is there."""
     from cli.acting import now_us
 
-    network = _network(topology, folder, port, home, programs=True)
-    network.up(now_us=now_us(), say=remark)
+    network = _network(topology, folder, port, home, only, programs=True)
+    network.up(now_us=now_us(), say=remark, chaincode=contract)
     result("UP", f"channel {network.topology.channel}, {len(network.topology.peers)} organisations")
     remark(f"in {network.root}")
 
@@ -67,10 +112,11 @@ def down(
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
+    only: OnlyOption = None,
     purge: Annotated[bool, typer.Option("--purge", help="Remove ledgers, keys and certificates as well.")] = False,
 ) -> None:
     """End the network's processes. The ledgers stay for the next `up`, unless purged."""
-    network = _network(topology, folder, port, home)
+    network = _network(topology, folder, port, home, only)
     network.down(purge=purge)
     result("PURGED" if purge else "DOWN", str(network.root))
 
@@ -81,13 +127,14 @@ def status(
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show heights, state digests and contract of each organisation, and certificates. Exit code 1: not healthy."""
     from cli.acting import now_us
     from network.status import network_status
 
-    network = _network(topology, folder, port, home, programs=True)
+    network = _network(topology, folder, port, home, only, programs=True)
     found = network_status(network, now_us=now_us())
     if as_json:
         members = asdict(found) | {"agreed": found.agreed, "healthy": found.healthy}
@@ -95,20 +142,95 @@ def status(
     else:
         from rich.table import Table
 
-        table = Table("organisation", "peer", "contract runs", "height", "state digest", "contract", "")
+        table = Table("organisation", "peer", "contract runs", "height", "state digest", "contract", "package", "")
         for each in found.organisations:
             digest = "" if each.state_digest is None else f"{each.state_digest[:16]}… at {each.digest_height}"
             height = "" if each.height is None else str(each.height)
-            runs = ["runs" if each.peer_runs else "down", "runs" if each.chaincode_runs else "down"]
-            table.add_row(each.msp, *runs, height, digest, each.chaincode_version or "", each.trouble)
+            words = {True: "runs", False: "down", None: ""}
+            runs = [words[each.peer_runs], words[each.chaincode_runs]]
+            table.add_row(
+                each.msp, *runs, height, digest, each.chaincode_version or "", each.package or "", each.trouble
+            )
         result("HEALTHY" if found.healthy else "UNHEALTHY")
         show(table)
-        result(*(f"{name} {'runs' if runs else 'down'}" for name, runs in found.orderers))
+        for orderer in found.orderers:
+            state = "down" if not orderer.runs else "runs"
+            if orderer.runs and orderer.takes_part is False:
+                state = "runs, and does not take part in the channel"
+            if orderer.height is not None:
+                state = f"height {orderer.height}" + (f", {orderer.behind} behind" if orderer.behind else "")
+            result(f"{orderer.name}: {state}")
         if found.certificates:
             first = found.certificates[0]
             result(f"{len(found.certificates)} certificates; the first ends in {first.days_left} days: {first.subject}")
     if not found.healthy:
         raise typer.Exit(INTERNAL)
+
+
+@app.command(epilog=examples("veriframe network upgrade", "veriframe network upgrade --organisation police"))
+def upgrade(
+    topology: TopologyOption = "raft",
+    folder: FolderOption = None,
+    port: PortOption = None,
+    home: HomeOption = None,
+    only: OnlyOption = None,
+    organisation: Annotated[
+        list[str] | None, typer.Option("--organisation", metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    definition: Annotated[
+        bool, typer.Option("--definition", help="Only approve the definition's next version, with what runs.")
+    ] = False,
+) -> None:
+    """Move organisations, one after the other, to the contract as it is installed now; transactions go on.
+
+    Behind the last one a next version of the definition is committed, which `status` shows. New rules count only once
+    the ADMINs of two organisations have called activate_rules.
+    """
+    network = _network(topology, folder, port, home, only, programs=True)
+    peers = {peer.organisation: peer for peer in network.own_peers}
+    for name in () if definition else organisation or peers:
+        if name not in peers:
+            raise ConfigInvalid(f"the network has no organisation {name}", next_step=f"one of {', '.join(peers)}")
+        result("UPGRADED", f"{name} to {network.contract.replace(peers[name])}")
+    if definition or (not organisation and only is None):
+        committed = network.contract.advance()
+        result("DEFINED" if committed else "APPROVED", f"version {network.contract.sequence()} is in force")
+
+
+@app.command(epilog=examples("veriframe network renew", "veriframe network renew --within-days 60"))
+def renew(
+    topology: TopologyOption = "raft",
+    folder: FolderOption = None,
+    port: PortOption = None,
+    home: HomeOption = None,
+    only: OnlyOption = None,
+    within_days: Annotated[int, typer.Option(min=1, help="Renew what ends within so many days.")] = 30,
+) -> None:
+    """Renew certificates over the same keys, and start their nodes anew one by one; transactions go on."""
+    from cli.acting import now_us
+    from network.renewal import renew as renewed
+
+    network = _network(topology, folder, port, home, only, programs=True)
+    names = renewed(network, within_days=within_days, now_us=now_us(), say=remark)
+    result("RENEWED" if names else "NOTHING DUE", *([", ".join(names)] if names else []))
+
+
+@app.command(epilog=examples("veriframe network restart"))
+def restart(
+    topology: TopologyOption = "raft",
+    folder: FolderOption = None,
+    port: PortOption = None,
+    home: HomeOption = None,
+    only: OnlyOption = None,
+) -> None:
+    """Start nodes and contract processes anew, one by one, each when the one before has caught up; transactions go on.
+
+    For certificates that came from elsewhere, and for new versions of Fabric's programs.
+    """
+    from network.renewal import restart_all
+
+    restart_all(_network(topology, folder, port, home, only, programs=True), say=remark)
+    result("RESTARTED")
 
 
 @app.command(epilog=examples("veriframe network revoke police nodes/peer-police/signing/certificate.pem"))
@@ -121,6 +243,7 @@ def revoke(
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
+    only: OnlyOption = None,
 ) -> None:
     """Have peers and orderers let nobody in who holds one of these certificates; what stands on the ledger stays.
 
@@ -130,7 +253,7 @@ def revoke(
     from network.revocation import read_certificate
     from network.revocation import revoke as put_on_the_list
 
-    network = _network(topology, folder, port, home, programs=True)
+    network = _network(topology, folder, port, home, only, programs=True)
     msps = {each.name: each.msp for each in network.topology.settings.organisations}
     if organisation not in msps:
         raise ConfigInvalid(f"the network has no organisation {organisation}", next_step=f"one of {', '.join(msps)}")
@@ -145,13 +268,14 @@ def identities(
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the identities that were made with the network, one of each role."""
     from evidence.certificates import parse_certificate
     from sdk.identities import identity_names
 
-    network = _network(topology, folder, port, home)
+    network = _network(topology, folder, port, home, only)
     people = network.material.people
     rows = []
     for name in identity_names(people):
@@ -173,16 +297,33 @@ def identities(
 
 
 def _network(
-    topology: str, folder: Path | None, port: int | None, home: Path | None, *, programs: bool = False
+    topology: str,
+    folder: Path | None,
+    port: int | None,
+    home: Path | None,
+    only: str | None = None,
+    *,
+    programs: bool = False,
 ) -> Network:
     """The network meant. `programs`: Fabric's are needed, and where to get them is said when they are not there."""
     from network.bring_up import Network, network_folder
+    from network.compose import ROOT, contained
     from network.programs import find_programs, require_programs
     from network.topology import lay_out, read_topology
 
-    plan = read_topology(topology)
+    contains = topology == CONTAINERS
+    plan = contained(read_topology("raft")) if contains else read_topology(topology)
     if port is not None:
         plan = lay_out(plan.settings.model_copy(update={"base_port": port}))
     found = require_programs(os.environ, Path.home()) if programs else find_programs(os.environ, Path.home())
-    root = folder.absolute() if folder is not None else network_folder(home_path(home), plan)
-    return Network(topology=plan, root=root, programs=found)
+    names = [each.name for each in plan.settings.organisations]
+    if only is not None and only not in names:
+        raise ConfigInvalid(f"the network has no organisation {only}", next_step=f"one of {', '.join(names)}")
+    root = ROOT if contains else network_folder(home_path(home), plan)
+    return Network(
+        topology=plan,
+        root=folder.absolute() if folder is not None else root,
+        programs=found,
+        own=only,
+        elsewhere=contains,
+    )

@@ -11,22 +11,26 @@ import os
 import shutil
 import socket
 import subprocess
+import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evidence.errors import ConfigInvalid, LedgerUnavailable
+from evidence.genesis import Genesis
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration, write_json
 from network.contract import Contract
-from network.founding import found, genesis_file, make_genesis, write_profiles
-from network.material import Material, make_material
+from network.founding import found, make_genesis, write_profiles
+from network.heights import wait_until_caught_up
+from network.material import Material, make_material, public_files
 from network.package import Package, write_builder
 from network.processes import Processes
 from network.services import builder_folder, configuration_folder, data_folder, node_service
 from network.topology import ADMIN, SERVICE, Node, Topology
 
 PROFILE = "Evidence"
+CHANNEL_FILES = ("genesis.block", "genesis.json")
 COMMAND_S = 90
 READY_S = 45
 
@@ -41,6 +45,8 @@ class Network:
         root: folder of everything that belongs to it.
         programs: Fabric's programs by name, from `network.programs`.
         founded: put the founding document on the ledger; organisations then endorse this one and no other.
+        own: name of the organisation whose host this is; None: all of them stand on this machine.
+        elsewhere: its processes are started and ended by others, in containers for example.
         enter: what stands before the commands of nodes and contract processes on a host, by host: how they come to run
             there, such as `ip netns exec NAME`. Hosts without an entry are this machine as it is.
     """
@@ -49,6 +55,8 @@ class Network:
     root: Path
     programs: Mapping[str, Path]
     founded: bool = True
+    own: str | None = None
+    elsewhere: bool = False
     enter: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -63,9 +71,17 @@ class Network:
     def contract(self) -> Contract:
         return Contract(network=self, name=self.topology.chaincode)
 
+    def is_own(self, node: Node) -> bool:
+        return self.own in (None, node.organisation)
+
+    @property
+    def own_nodes(self) -> tuple[Node, ...]:
+        """Those that are started and looked after from here."""
+        return tuple(node for node in self.topology.nodes if self.is_own(node))
+
     @property
     def own_peers(self) -> tuple[Node, ...]:
-        return self.topology.peers
+        return tuple(peer for peer in self.topology.peers if self.is_own(peer))
 
     def package(self, peer: Node) -> Package:
         """The package of the contract that an organisation uses."""
@@ -90,20 +106,64 @@ class Network:
             LedgerUnavailable: a process ended or did not answer in time; the text names its log.
         """
         say("keys and certificates")
-        make_material(self.topology, self.root, now_us=now_us)
-        self._configure()
-        write_profiles(self.topology, self.material)
-        say(f"{len(self.topology.orderers)} orderers, {len(self.topology.peers)} peers")
+        self.prepare(now_us=now_us)
+        if self.own is not None:
+            self._require(
+                CHANNEL_FILES + self._public_files(), "veriframe network channel writes it; unpack channel.tar"
+            )
+        orderers = sum(node.kind == "orderer" for node in self.own_nodes)
+        say(f"orderers: {orderers}, peers: {len(self.own_peers)}")
         self.start_nodes()
         say(f"channel {self.topology.channel}")
         self._join()
         if chaincode:
             say(f"chaincode {self.topology.chaincode}")
-            self.contract.define()
+            defined = self.contract.define()
             self.start_chaincode()
-            if self.founded:
+            if not defined:
+                say("approved; committed once a majority of the organisations has")
+            elif self.founded:
                 say("founding document")
-                found(self.topology, self.material, make_genesis(self.topology, self.material), now_us=now_us)
+                found(self.material, self.genesis, by=self.own_peers[0], now_us=now_us)
+
+    def prepare(self, *, now_us: int) -> None:
+        """Make keys, certificates, configuration and profiles: all that nodes need before they start."""
+        make_material(self.topology, self.root, own=self.own, now_us=now_us)
+        self._configure()
+        write_profiles(self.topology, self.material, self.own_peers)
+        if self.own is not None:
+            self._pack(f"public-{self.own}.tar", public_files(self.topology, self.own))
+
+    def write_channel(self) -> Path:
+        """Write the channel's first block and the founding document from all organisations' public files.
+
+        Returns: an archive of all that the others need. Raises: ConfigInvalid: a file is missing.
+        """
+        self._require(self._public_files(), "unpack each organisation's public-….tar here")
+        self._write_genesis_block()
+        _ = self.genesis
+        return self._pack("channel.tar", (*self._public_files(), *CHANNEL_FILES))
+
+    @property
+    def genesis(self) -> Genesis:
+        """The founding document; made where there is none yet."""
+        return make_genesis(self.topology, self.material, demo=self.own is None)
+
+    def _public_files(self) -> tuple[str, ...]:
+        names = [each.name for each in self.topology.settings.organisations]
+        return tuple(path for name in names for path in public_files(self.topology, name))
+
+    def _require(self, files: Sequence[str], next_step: str) -> None:
+        for name in files:
+            if not (self.root / name).is_file():
+                raise ConfigInvalid("a file of another organisation is not here", where=name, next_step=next_step)
+
+    def _pack(self, name: str, files: Sequence[str]) -> Path:
+        path = self.root / name
+        with tarfile.open(path, "w") as tar:
+            for each in files:
+                tar.add(self.root / each, arcname=each)
+        return path
 
     def down(self, *, purge: bool = False) -> None:
         """End all processes; with `purge` the ledgers, keys and certificates go as well."""
@@ -123,18 +183,24 @@ class Network:
                 "profiles",
             ):
                 shutil.rmtree(self.root / part, ignore_errors=True)
-            self.genesis_block.unlink(missing_ok=True)
-            genesis_file(self.root).unlink(missing_ok=True)
+            for pattern in (*CHANNEL_FILES, "channel.tar", "public-*.tar", ".env"):
+                for path in self.root.glob(pattern):
+                    path.unlink()
 
     def start_nodes(self) -> None:
-        for node in self.topology.nodes:
+        for node in self.own_nodes:
             self.start_node(node)
-        for node in self.topology.nodes:
-            self.wait_for_port(node.name, node.host, node.port(SERVICE))
-        for node in self.topology.orderers:
-            self.wait_for_port(node.name, node.host, node.port(ADMIN))
+        for node in self.own_nodes:
+            self.wait_for_node(node)
+
+    def wait_for_node(self, node: Node) -> None:
+        """Wait until a node listens. Raises LedgerUnavailable: it ended, or does not in time."""
+        for port in (SERVICE, ADMIN) if node.kind == "orderer" else (SERVICE,):
+            self.wait_for_port(node.name, node.host, node.port(port))
 
     def start_node(self, node: Node) -> None:
+        if self.elsewhere:
+            return
         service = node_service(self.topology, self.root, node)
         self.processes.start(
             node.name,
@@ -150,19 +216,39 @@ class Network:
     def _configure(self) -> None:
         builder = builder_folder(self.root)
         write_builder(builder)
-        for node in self.topology.peers:
-            core = peer_configuration(self.topology, self.material, node, self.data(node), builder)
-            write_json(self._configuration(node) / "core.yaml", core)
-        for node in self.topology.orderers:
-            orderer = orderer_configuration(self.topology, self.material, node, self.data(node))
-            write_json(self._configuration(node) / "orderer.yaml", orderer)
+        for node in self.own_nodes:
+            make, name = (
+                (orderer_configuration(self.topology, self.material, node, self.data(node)), "orderer.yaml")
+                if node.kind == "orderer"
+                else (peer_configuration(self.topology, self.material, node, self.data(node), builder), "core.yaml")
+            )
+            write_json(self._configuration(node) / name, make)
         channel = channel_configuration(self.topology, self.material, PROFILE)
         write_json(self.root / "configuration" / "channel" / "configtx.yaml", channel)
+
+    def require_own_processes(self) -> None:
+        """Raises ConfigInvalid where others start and end the processes."""
+        if self.elsewhere:
+            raise ConfigInvalid(
+                "the processes of this network are started and ended elsewhere",
+                next_step="docs/operations/fabric.md says how to do this for containers and other machines",
+            )
+
+    def runs(self, name: str, node: Node, host: str, port: int) -> bool:
+        """Tell whether a process runs: as this machine knows it, or, where it is another's, by its port."""
+        if self.is_own(node) and not self.elsewhere:
+            return self.processes.running(name) is not None
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def wait_for_port(self, name: str, host: str, port: int) -> None:
         deadline = time.monotonic() + READY_S
         while True:
-            self.processes.require(name)
+            if not self.elsewhere:
+                self.processes.require(name)
             try:
                 socket.create_connection((host, port), timeout=1).close()
                 return
@@ -176,6 +262,20 @@ class Network:
     # -- channel -------------------------------------------------------------------------------------------------
 
     def _join(self) -> None:
+        if self.own is None:
+            self._write_genesis_block()
+        for node in self.own_nodes:
+            if node.kind == "orderer" and self.topology.channel not in self._osn_channels(node):
+                self.osnadmin(node, "join", "--config-block", str(self.genesis_block))
+        joined = [node for node in self.own_peers if self.topology.channel not in self.peer(node, ["channel", "list"])]
+        for node in joined:
+            self.peer(node, ["channel", "join", "-b", str(self.genesis_block)])
+        if len(joined) < len(self.topology.peers):
+            # A channel that goes on already: what is asked of a peer next it only knows when it has caught up.
+            for node in joined:
+                wait_until_caught_up(self, node)
+
+    def _write_genesis_block(self) -> None:
         if not self.genesis_block.exists():
             draft = self.genesis_block.with_suffix(".new")
             self._run(
@@ -184,17 +284,11 @@ class Network:
                 {"FABRIC_CFG_PATH": str(self.root / "configuration" / "channel")},
             )
             draft.rename(self.genesis_block)
-        for node in self.topology.orderers:
-            if self.topology.channel not in self._osn_channels(node):
-                self._osnadmin(node, "join", "--config-block", str(self.genesis_block))
-        for node in self.topology.peers:
-            if self.topology.channel not in self.peer(node, ["channel", "list"]):
-                self.peer(node, ["channel", "join", "-b", str(self.genesis_block)])
 
     def _osn_channels(self, node: Node) -> str:
-        return self._osnadmin(node, "list", channel=False)
+        return self.osnadmin(node, "list", channel=False)
 
-    def _osnadmin(self, node: Node, verb: str, *arguments: str, channel: bool = True) -> str:
+    def osnadmin(self, node: Node, verb: str, *arguments: str, channel: bool = True) -> str:
         tls = self.material.node(node) / "tls"
         return self._run(
             "osnadmin",
@@ -215,16 +309,20 @@ class Network:
         )
 
     def peer(self, node: Node, arguments: Sequence[str], *, as_person: str | None = None) -> str:
-        """Run the `peer` program against one peer, as its organisation's ADMIN or somebody else."""
-        tls = self.material.node(node) / "tls"
-        person = as_person or f"admin-{node.organisation}"
+        """Run the `peer` program against one peer, as its organisation's ADMIN or somebody else.
+
+        Another organisation's peer is asked as the ADMIN of the own one, and answers what members may know.
+        """
+        caller = node if self.is_own(node) else self.own_peers[0]
+        tls = self.material.node(caller) / "tls"
+        person = as_person or f"admin-{caller.organisation}"
         return self._run(
             "peer",
             arguments,
             {
-                "FABRIC_CFG_PATH": str(self._configuration(node)),
+                "FABRIC_CFG_PATH": str(self._configuration(caller)),
                 "CORE_PEER_ADDRESS": node.address(SERVICE),
-                "CORE_PEER_LOCALMSPID": node.msp,
+                "CORE_PEER_LOCALMSPID": caller.msp,
                 "CORE_PEER_MSPCONFIGPATH": str(self.material.person_msp(person)),
                 "CORE_PEER_TLS_ENABLED": "true",
                 "CORE_PEER_TLS_ROOTCERT_FILE": str(self.material.tls_root(node.organisation)),

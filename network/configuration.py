@@ -86,7 +86,9 @@ def peer_configuration(topology: Topology, material: Material, node: Node, data:
                 "maxConnectionAttempts": 120,
                 "msgExpirationFactor": 20,
                 "pvtData": {
-                    "pullRetryThreshold": "60s",
+                    # An organisation's approvals are private to its peers, of which there is one: a peer that lost its
+                    # folder asks for them in vain, once for each block that holds one, and approves anew.
+                    "pullRetryThreshold": "1s",
                     "transientstoreMaxBlockRetention": 1000,
                     "pushAckTimeout": "3s",
                     "btlPullMargin": 10,
@@ -210,7 +212,11 @@ def orderer_configuration(topology: Topology, material: Material, node: Node, da
         "FileLedger": {"Location": str(data / "ledger")},
         "Operations": {"ListenAddress": node.listens(OPERATIONS), "TLS": {"Enabled": False}},
         "Metrics": {"Provider": "prometheus"},
-        "Admin": {"ListenAddress": node.listens(ADMIN), "TLS": tls},
+        # Who reaches this may take the orderer out of a channel: nobody but its own organisation.
+        "Admin": {
+            "ListenAddress": node.listens(ADMIN),
+            "TLS": {**tls, "ClientRootCAs": [str(material.tls_root(node.organisation))]},
+        },
         "ChannelParticipation": {"Enabled": True, "MaxRequestBodySize": "1 MB"},
         "Consensus": {"WALDir": str(data / "wal"), "SnapDir": str(data / "snapshot")},
     }
@@ -252,6 +258,7 @@ def channel_configuration(topology: Topology, material: Material, profile: str) 
     running = {node.msp for node in topology.orderers}
     policies = {"Readers": _meta("ANY Readers"), "Writers": _meta("ANY Writers"), "Admins": _meta("MAJORITY Admins")}
     return {
+        "Organizations": organisations,  # for `configtxgen -printOrg`, when one of them joins another channel
         "Profiles": {
             profile: {
                 "Policies": policies,
@@ -279,7 +286,7 @@ def channel_configuration(topology: Topology, material: Material, profile: str) 
                     "Capabilities": {"V2_5": True},
                 },
             }
-        }
+        },
     }
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evidence.errors import LedgerUnavailable
-from network.founding import make_genesis
 from network.package import Package, make_package
 from network.services import Service, contract_service
 from network.topology import CHAINCODE, NEXT_CHAINCODE, SERVICE, Node
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LIFECYCLE = ("lifecycle", "chaincode")
+ORDER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ class Contract:
 
     def service(self, peer: Node, package: Package) -> Service:
         network = self.network
-        genesis = make_genesis(network.topology, network.material) if network.founded else None
+        genesis = network.genesis if network.founded else None
         return contract_service(
             network.root,
             peer,
@@ -138,13 +140,18 @@ class Contract:
 
     def _start(self, peer: Node, package: Package, name: str) -> Service:
         service = self.service(peer, package)
-        self.network.processes.start(
-            name,
-            [*self.network.enter.get(peer.host, ()), sys.executable, "-m", self.module, *service.arguments],
-            {**os.environ, **service.environment},
-            self.network.root,
-        )
+        if not self.network.elsewhere:
+            self.network.processes.start(
+                name,
+                [*self.network.enter.get(peer.host, ()), sys.executable, "-m", self.module, *service.arguments],
+                {**os.environ, **service.environment},
+                self.network.root,
+            )
         return service
+
+    def runs(self, peer: Node) -> bool:
+        port = self.service(peer, self.package(peer)).ports["contract"]
+        return self.network.runs(self.process(peer), peer, peer.contract_host, port)
 
     def _wait(self, service: Service, name: str) -> None:
         self.network.wait_for_port(name, service.host, service.ports["contract"])
@@ -154,11 +161,32 @@ class Contract:
     def define(self) -> bool:
         """Install, approve and commit whatever of it is missing; returns whether the definition is committed.
 
-        Only the own organisations approve. Where others have not yet, nothing is committed.
+        Only the own organisations approve. Until a majority of all has, nothing is committed; whoever approves later
+        endorses from then on.
         """
         for peer in self.network.own_peers:
             self._install(peer, self.package(peer))
-        return self.sequence() is not None or self._advance(1)
+        sequence = self.sequence()
+        if sequence is None:
+            return self._advance(1)
+        lost = [peer for peer in self.network.own_peers if not self._approve_late(peer, sequence)]
+        return not lost or self._advance(sequence + 1)
+
+    def _approve_late(self, peer: Node, sequence: int) -> bool:
+        """Approve the definition in force unless that was done; False where only the next one can be approved.
+
+        Approvals are private to an organisation's peers: where the only one lost its folder, it knows that it approved
+        and not what, and refuses to do so again.
+        """
+        if self._approved(peer) is not None:
+            return True
+        try:
+            self._approve(peer, self.package(peer), sequence)
+        except LedgerUnavailable as error:
+            if "is not available" not in error.detail:
+                raise
+            return False
+        return True
 
     def advance(self) -> bool:
         """Approve the definition after the one in force; returns whether it was committed."""
@@ -171,6 +199,7 @@ class Contract:
 
         Returns: the new package's id. Raises: LedgerUnavailable, with the old process still in use.
         """
+        self.network.require_own_processes()
         processes, name = self.network.processes, self.process(peer)
         found = self._releases(peer)
         old = self.package(peer)
@@ -206,16 +235,17 @@ class Contract:
         for peer in network.own_peers:
             if not ready.get(peer.msp, False):
                 self._approve(peer, self.package(peer), sequence)
-        if not all(self._readiness(sequence).values()):
+        ready = self._readiness(sequence)
+        if 2 * sum(ready.values()) <= len(ready):
             return False
         endorsers: list[str] = []
         for peer in network.topology.peers:
+            if not ready.get(peer.msp, False):
+                continue
             endorsers += ["--peerAddresses", peer.address(SERVICE)]
             endorsers += ["--tlsRootCertFiles", str(network.material.tls_root(peer.organisation))]
-        network.peer(
-            first,
-            [*LIFECYCLE, "commit", *network.orderer_arguments(first), *self._definition(sequence), *endorsers],
-        )
+        commit = [*LIFECYCLE, "commit", *network.orderer_arguments(first), *self._definition(sequence), *endorsers]
+        self._order(first, commit, lambda: self.sequence() == sequence)
         return True
 
     def _install(self, peer: Node, package: Package) -> None:
@@ -223,13 +253,25 @@ class Contract:
             self.network.peer(peer, [*LIFECYCLE, "install", str(self._path(peer, self._number(package)))])
 
     def _approve(self, peer: Node, package: Package, sequence: int) -> None:
-        self.network.peer(
-            peer,
-            [
-                *(*LIFECYCLE, "approveformyorg", *self.network.orderer_arguments(peer), *self._definition(sequence)),
-                *("--package-id", package.id),
-            ],
-        )
+        arguments = [
+            *(*LIFECYCLE, "approveformyorg", *self.network.orderer_arguments(peer), *self._definition(sequence)),
+            *("--package-id", package.id),
+        ]
+        self._order(peer, arguments, lambda: self._approved(peer, sequence) == package.id)
+
+    def _order(self, peer: Node, arguments: list[str], done: Callable[[], bool]) -> None:
+        """Have something ordered; while no orderer takes it, one of them may have gone that the rest elect anew."""
+        deadline = time.monotonic() + ORDER_S
+        while True:
+            try:
+                self.network.peer(peer, arguments)
+                return
+            except LedgerUnavailable as error:
+                if "SERVICE_UNAVAILABLE" not in error.detail or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
+            if done():
+                return
 
     def _definition(self, sequence: int) -> list[str]:
         topology = self.network.topology
@@ -245,10 +287,11 @@ class Contract:
         approvals = json.loads(text).get("approvals", {})
         return {str(msp): bool(approved) for msp, approved in approvals.items()}
 
-    def _approved(self, peer: Node) -> str | None:
-        """Package that the organisation approved for the definition in force."""
+    def _approved(self, peer: Node, sequence: int | None = None) -> str | None:
+        """Package that the organisation approved, for the definition in force or another one."""
+        which = () if sequence is None else ("--sequence", str(sequence))
         try:
-            value: dict[str, Any] = json.loads(self._ask(peer, "queryapproved"))
+            value: dict[str, Any] = json.loads(self._ask(peer, "queryapproved", *which))
             return str(value["source"]["Type"]["LocalPackage"]["package_id"])
         except (LedgerUnavailable, KeyError, TypeError):
             return None
@@ -264,7 +307,7 @@ class Contract:
             if "status:4" not in error.detail:
                 raise
 
-    def _ask(self, peer: Node, question: str) -> str:
+    def _ask(self, peer: Node, question: str, *further: str) -> str:
         channel = self.network.topology.channel
         return self.network.peer(
             peer, [*LIFECYCLE, question, "--channelID", channel, "--name", self.name, "-O", "json"]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from evidence.certificates import parse_certificate
-from evidence.errors import EndorseFailed, Refused
+from evidence.certificates import Certificate, parse_certificate
+from evidence.errors import ConfigInvalid, EndorseFailed, Malformed, Refused
 from evidence.genesis import Genesis, Organisation, parse_genesis
 from evidence.keys import ED25519, PrivateKeySigner
 from evidence.policy import DEFAULT_POLICY
 from network.endorsement import endorsing_sets
 from network.material import Material
 from network.topology import SERVICE, Node, Topology
-from sdk.authority import load_authority
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
 from sdk.keys import generate_key
@@ -32,11 +34,14 @@ def profile_file(root: Path, organisation: str) -> Path:
     return root / "profiles" / f"{organisation}.yaml"
 
 
-def make_genesis(topology: Topology, material: Material) -> Genesis:
+def make_genesis(topology: Topology, material: Material, *, demo: bool = True) -> Genesis:
     """The founding document, made once: each organisation's root and its first ADMIN.
 
+    Args:
+        demo: the keys of all organisations lie on one machine.
+
     Raises:
-        ConfigInvalid, KeyUnavailable: an organisation's ADMIN or authority is not there. Malformed: a damaged file.
+        ConfigInvalid: an organisation's public files are not there. Malformed: a damaged file.
     """
     path = genesis_file(material.root)
     if path.exists():
@@ -47,13 +52,13 @@ def make_genesis(topology: Topology, material: Material) -> Genesis:
         operator=PrivateKeySigner(generate_key(ED25519)).public_key.spki[-32:],
         msps={
             each.msp: Organisation(
-                roots=(parse_certificate(load_authority(material.organisation(each.name) / "ca").root_der),),
-                admins=(material.identity(f"admin-{each.name}").key_id,),
+                roots=(_certificate(material.organisation(each.name) / "msp" / "cacerts" / "ca.pem"),),
+                admins=(_certificate(material.first_admin(each.name)).public_key.key_id,),
             )
             for each in topology.settings.organisations
         },
         policy=DEFAULT_POLICY,
-        demo=True,  # the keys of all organisations lie on one machine
+        demo=demo,
         nonce=secrets.token_bytes(16),
     )
     draft = path.with_suffix(".new")
@@ -62,14 +67,22 @@ def make_genesis(topology: Topology, material: Material) -> Genesis:
     return genesis
 
 
+def _certificate(path: Path) -> Certificate:
+    try:
+        return parse_certificate(x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER))
+    except (OSError, ValueError, Malformed) as error:
+        raise ConfigInvalid("an organisation's public certificate cannot be read", where=str(path)) from error
+
+
 def hfc_profile_file(root: Path, organisation: str) -> Path:
     return root / "profiles" / f"{organisation}.hfc.yaml"
 
 
-def write_profiles(topology: Topology, material: Material) -> None:
+def write_profiles(topology: Topology, material: Material, peers: Sequence[Node] | None = None) -> None:
     """Two connection profiles for each organisation: through the gateway of its own peer, and without any gateway."""
-    _write_hfc_profiles(topology, material)
-    for peer in topology.peers:
+    own = topology.peers if peers is None else peers
+    _write_hfc_profiles(topology, material, own)
+    for peer in own:
         path = profile_file(material.root, peer.organisation)
         path.parent.mkdir(parents=True, exist_ok=True)
         tls = material.node(peer) / "tls"
@@ -83,11 +96,11 @@ def write_profiles(topology: Topology, material: Material) -> None:
         path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
 
 
-def _write_hfc_profiles(topology: Topology, material: Material) -> None:
+def _write_hfc_profiles(topology: Topology, material: Material, own: Sequence[Node]) -> None:
     def address(node: Node) -> dict[str, str]:
         return {"address": node.address(SERVICE), "tls_root": str(material.tls_root(node.organisation))}
 
-    for peer in topology.peers:
+    for peer in own:
         path = hfc_profile_file(material.root, peer.organisation)
         path.parent.mkdir(parents=True, exist_ok=True)
         tls = material.node(peer) / "tls"
@@ -113,17 +126,19 @@ def _founded_now(gateway: BlockingGateway, genesis: Genesis) -> bool:
         raise
 
 
-def found(topology: Topology, material: Material, genesis: Genesis, *, now_us: int) -> bool:
+def found(material: Material, genesis: Genesis, *, by: Node, now_us: int) -> bool:
     """Put the founding document on the ledger unless it stands there, and wait until transactions find endorsers.
+
+    Args:
+        by: peer of the organisation whose ADMIN does it.
 
     Returns whether it was put there in the last attempt.
 
     Raises:
         Refused: another one stands there. LedgerUnavailable, EndorseFailed, CommitUnknown.
     """
-    first = topology.peers[0]
-    profile = read_profile(profile_file(material.root, first.organisation))
-    admin = material.identity(f"admin-{first.organisation}")
+    profile = read_profile(profile_file(material.root, by.organisation))
+    admin = material.identity(f"admin-{by.organisation}")
     deadline = time.monotonic() + FOUNDING_S
     with BlockingGateway(profile, admin, clock=lambda: now_us) as gateway:
         while True:

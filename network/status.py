@@ -1,19 +1,18 @@
 """What a network is doing: per organisation height, state digest and contract, and how long certificates last.
 
+A peer is behind when it does not reach, within a few seconds, the height that any node had when it was first looked at.
 The state digest is the peer's own commit hash, chained over the validity flags and the writes of every block: peers
 with the same one at the same height hold the same state. It is compared at the lowest height that all of them have.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from fabric_protos.common import common_pb2
@@ -21,20 +20,25 @@ from google.protobuf.message import DecodeError
 
 from evidence.errors import LedgerUnavailable, VeriframeError
 from network.bring_up import Network
-from network.topology import Node
+from network.heights import block_of, json_behind, node_height
+from network.topology import SERVICE, Node
+
+SETTLE_S = 5.0  # what a node gets to catch up with the others: blocks come in fractions of a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganisationStatus:
-    """One organisation. Members are None where its peer did not answer; `trouble` says why."""
+    """One organisation. A member is None where its peer did not answer (`trouble` says why) or only it may know."""
 
     msp: str
     peer_runs: bool
-    chaincode_runs: bool
+    chaincode_runs: bool | None
     height: int | None = None
+    behind: int = 0
     digest_height: int | None = None
     state_digest: str | None = None
     chaincode_version: str | None = None
+    package: str | None = None
     trouble: str = ""
 
 
@@ -48,9 +52,20 @@ class CertificateStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OrdererStatus:
+    """One orderer; `takes_part` in the channel and `height` are None where only its organisation may know."""
+
+    name: str
+    runs: bool
+    takes_part: bool | None
+    height: int | None = None
+    behind: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkStatus:
     organisations: tuple[OrganisationStatus, ...]
-    orderers: tuple[tuple[str, bool], ...]
+    orderers: tuple[OrdererStatus, ...]
     certificates: tuple[CertificateStatus, ...]
 
     @property
@@ -63,83 +78,106 @@ class NetworkStatus:
     def healthy(self) -> bool:
         return (
             self.agreed
-            and all(each.chaincode_runs and each.chaincode_version for each in self.organisations)
-            and all(runs for _, runs in self.orderers)
+            and all(each.chaincode_runs is not False and each.chaincode_version for each in self.organisations)
+            and all(each.runs and (each.takes_part is not False) for each in self.orderers)
+            and not any(each.behind for each in self.organisations)
+            and not any(each.behind for each in self.orderers)
             and all(each.days_left >= 0 for each in self.certificates)
         )
 
 
 def network_status(network: Network, *, now_us: int) -> NetworkStatus:
-    """Look at everything; what does not answer is named, never raised."""
-    heights: dict[str, int] = {}
-    troubles: dict[str, str] = {}
+    """Look at everything; what does not answer is named, never raised. Takes seconds only where something is behind."""
+    # Only an organisation itself may ask its orderers.
+    nodes = [node for node in network.topology.nodes if node.kind == "peer" or network.is_own(node)]
+    heights, troubles = dict[str, int](), dict[str, str]()
 
-    def look(peer: Node) -> None:
+    def look(node: Node) -> None:
         try:
-            heights[peer.msp] = _height(network, peer)
+            heights[node.name] = node_height(network, node)
         except VeriframeError as error:
-            troubles[peer.msp] = str(error)
+            troubles[node.name] = str(error)
 
-    # Side by side: a peer that is away takes its program seconds to find out.
-    with ThreadPoolExecutor(len(network.topology.peers)) as pool:
-        list(pool.map(look, network.topology.peers))
-        common = min(heights.values(), default=0) - 1
-        organisations = pool.map(
-            lambda peer: _organisation(network, peer, heights.get(peer.msp), common, troubles.get(peer.msp, "")),
-            network.topology.peers,
-        )
+    # Side by side: a node that is away takes its program seconds to find out.
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        list(pool.map(look, nodes))
+        target = max(heights.values(), default=0)
+        deadline = time.monotonic() + SETTLE_S
+        while (late := [node for node in nodes if heights.get(node.name, target) < target]) and (
+            time.monotonic() < deadline
+        ):
+            time.sleep(0.2)
+            list(pool.map(look, late))
+        peers = network.topology.peers
+        common = min((heights[peer.name] for peer in peers if peer.name in heights), default=0) - 1
+
+        def organisation(peer: Node) -> OrganisationStatus:
+            height = heights.get(peer.name)
+            behind = 0 if height is None else max(0, target - height)
+            return _organisation(network, peer, height, behind, common, troubles.get(peer.name, ""))
+
+        organisations = tuple(pool.map(organisation, peers))
     return NetworkStatus(
-        organisations=tuple(organisations),
+        organisations=organisations,
         orderers=tuple(
-            (node.name, network.processes.running(node.name) is not None) for node in network.topology.orderers
+            OrdererStatus(
+                name=node.name,
+                runs=network.runs(node.name, node, node.host, node.port(SERVICE)),
+                takes_part=node.name in heights if network.is_own(node) else None,
+                height=heights.get(node.name),
+                behind=max(0, target - heights.get(node.name, target)),
+            )
+            for node in network.topology.orderers
         ),
         certificates=tuple(sorted(_certificates(network, now_us), key=lambda each: (each.days_left, each.path))),
     )
 
 
-def _organisation(network: Network, peer: Node, height: int | None, common: int, trouble: str) -> OrganisationStatus:
-    digest = version = None
+def _organisation(
+    network: Network, peer: Node, height: int | None, behind: int, common: int, trouble: str
+) -> OrganisationStatus:
+    digest = version = package = None
     if height is not None:
         try:
             digest = commit_hash(network, peer, common).hex()
             version = _chaincode_version(network, peer)
+            package = _package(network, peer) if network.is_own(peer) else None
         except VeriframeError as error:
             trouble = str(error)
+    if behind:
+        trouble = trouble or f"{behind} {'block' if behind == 1 else 'blocks'} behind"
     return OrganisationStatus(
         msp=peer.msp,
-        peer_runs=network.processes.running(peer.name) is not None,
-        chaincode_runs=network.processes.running(f"chaincode-{peer.organisation}") is not None,
+        peer_runs=network.runs(peer.name, peer, peer.host, peer.port(SERVICE)),
+        chaincode_runs=network.contract.runs(peer) if network.is_own(peer) else None,
         height=height,
+        behind=behind,
         digest_height=common if digest else None,
         state_digest=digest,
         chaincode_version=version,
+        package=package,
         trouble=trouble,
     )
 
 
-def _height(network: Network, peer: Node) -> int:
-    text = network.peer(peer, ["channel", "getinfo", "-c", network.topology.channel])
-    return int(_json_behind(text, "Blockchain info:").get("height", 0))
+def _package(network: Network, peer: Node) -> str | None:
+    """Label of the package that the peer asks for this chaincode, None where it asks none."""
+    listed = json_behind(network.peer(peer, ["lifecycle", "chaincode", "queryinstalled", "-O", "json"]), "")
+    for package in listed.get("installed_chaincodes", []):
+        used = package.get("references", {}).get(network.topology.channel, {}).get("chaincodes", [])
+        if any(each.get("name") == network.topology.chaincode for each in used):
+            return str(package.get("label"))
+    return None
 
 
 def _chaincode_version(network: Network, peer: Node) -> str | None:
     """Version of the committed definition as this peer holds it, None where nothing is defined yet."""
     names = ["--channelID", network.topology.channel, "-O", "json"]
-    listed = _json_behind(network.peer(peer, ["lifecycle", "chaincode", "querycommitted", *names]), "")
+    listed = json_behind(network.peer(peer, ["lifecycle", "chaincode", "querycommitted", *names]), "")
     for definition in listed.get("chaincode_definitions", []):
         if definition.get("name") == network.topology.chaincode:
             return f"{definition.get('version')} (sequence {definition.get('sequence')})"
     return None
-
-
-def _json_behind(text: str, prefix: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text.strip().removeprefix(prefix))
-    except ValueError as error:
-        raise LedgerUnavailable("the peer program printed something else than JSON") from error
-    if not isinstance(value, dict):
-        raise LedgerUnavailable("the peer program printed something else than an object")
-    return value
 
 
 def commit_hash(network: Network, peer: Node, number: int) -> bytes:
@@ -148,15 +186,12 @@ def commit_hash(network: Network, peer: Node, number: int) -> bytes:
     Raises:
         LedgerUnavailable: the peer does not answer, or its block carries no such hash.
     """
-    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
-        path = Path(folder) / "block"
-        network.peer(peer, ["channel", "fetch", str(number), str(path), "-c", network.topology.channel])
-        try:
-            block = common_pb2.Block.FromString(path.read_bytes())
-            place = common_pb2.BlockMetadataIndex.Value("COMMIT_HASH")
-            digest = bytes(common_pb2.Metadata.FromString(block.metadata.metadata[place]).value)
-        except (OSError, DecodeError, IndexError) as error:
-            raise LedgerUnavailable(f"block {number} of {peer.name} cannot be read") from error
+    block = block_of(network, peer, str(number))
+    try:
+        place = common_pb2.BlockMetadataIndex.Value("COMMIT_HASH")
+        digest = bytes(common_pb2.Metadata.FromString(block.metadata.metadata[place]).value)
+    except (DecodeError, IndexError) as error:
+        raise LedgerUnavailable(f"block {number} of {peer.name} cannot be read") from error
     if not digest:
         raise LedgerUnavailable(f"block {number} of {peer.name} carries no commit hash")
     return digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +11,18 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from evidence.certificates import parse_certificate
+from evidence.errors import ConfigInvalid
 from evidence.genesis import parse_genesis
+from network.bring_up import Network
 from network.configuration import channel_configuration, orderer_configuration, peer_configuration
 from network.founding import genesis_file, hfc_profile_file, make_genesis, profile_file, write_profiles
-from network.material import PEOPLE, Material, make_material
+from network.material import PEOPLE, Material, make_material, public_files
+from network.renewal import renew_people
 from network.topology import Topology, read_topology
 from sdk.fabric_profile import read_profile
 from sdk.hfc_profile import read_hfc_profile
+from sdk.identities import identity_names
 from tests.hosts.cast import NOW_US
 
 
@@ -134,3 +140,58 @@ def test_configuration_wants_mutual_tls_everywhere(name: str, tmp_path: Path) ->
         assert organisation["OrdererEndpoints"]
     assert all(each["AnchorPeers"] for each in profile["Application"]["Organizations"])
     json.dumps(profile)
+
+
+def test_people_get_new_certificates_over_the_same_keys(topology: Topology, tmp_path: Path) -> None:
+    material = make_material(topology, tmp_path, now_us=NOW_US)
+    before = {person.name: material.identity(person.name) for person in PEOPLE}
+    year_us = 365 * 86_400 * 1_000_000
+    assert renew_people(material, topology, within_days=30, now_us=NOW_US) == []
+    names = renew_people(material, topology, within_days=30, now_us=NOW_US + 5 * year_us)
+    assert sorted(names) == sorted(before)
+    for name, old in before.items():
+        new = material.identity(name)
+        first, second = parse_certificate(old.certificate), parse_certificate(new.certificate)
+        assert (new.key_id, new.role, second.attributes, second.subject) == (
+            old.key_id, old.role, first.attributes, first.subject,
+        )  # fmt: skip
+        assert second.not_after_us > first.not_after_us + 4 * year_us
+        assert (material.person_msp(name) / "signcerts" / "cert.pem").read_bytes() == (
+            material.people / name / "certificate.pem"
+        ).read_bytes()
+
+
+def test_an_organisation_of_its_own_host_makes_its_own_keys_and_passes_on_none(tmp_path: Path) -> None:
+    topology = read_topology("raft")
+    networks = {
+        name: Network(topology=topology, root=tmp_path / name, programs={}, own=name)
+        for name in ("control-room", "police", "local-authority", "auditor")
+    }
+    for name, network in networks.items():
+        network.prepare(now_us=NOW_US)
+        organisations = {path.name for path in (network.root / "organisations").iterdir()}
+        assert organisations == {name}
+        assert identity_names(network.material.people) == (f"admin-{name}",)
+        assert {path.stem for path in (network.root / "profiles").glob("*.yaml")} == {name, f"{name}.hfc"}
+        passed_on = network.root / f"public-{name}.tar"
+        with tarfile.open(passed_on) as tar:
+            assert sorted(tar.getnames()) == sorted(public_files(topology, name))
+            for member in tar.getmembers():
+                file = tar.extractfile(member)
+                assert file is not None
+                assert b"PRIVATE KEY" not in file.read()
+    # Once everything is issued, the authorities' keys may go to a machine without network.
+    for key in networks["police"].root.glob("organisations/police/*ca/key.pem"):
+        key.unlink()
+    networks["police"].prepare(now_us=NOW_US)
+    with pytest.raises(ConfigInvalid, match=r"organisations/police/msp/cacerts/ca\.pem"):
+        networks["control-room"].write_channel()
+    with pytest.raises(ConfigInvalid, match=r"genesis\.block"):
+        networks["police"].up(now_us=NOW_US)
+
+
+def test_only_an_orderers_own_organisation_administers_it(topology: Topology, material: Material) -> None:
+    for node in topology.orderers:
+        admin = orderer_configuration(topology, material, node, Path("/data"))["Admin"]["TLS"]
+        assert admin["ClientRootCAs"] == [str(material.tls_root(node.organisation))]
+        assert admin["ClientAuthRequired"] is True
