@@ -60,6 +60,9 @@ def verify(
             "--identity", metavar="DIR", help="With fabric: the certificate and key that ask, not the home's."
         ),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="With fabric: also fetch whole blocks, which show who wrote and when.")
+    ] = False,
     trust: Annotated[
         str | None, typer.Option(metavar="FILE|home", help="Whom you believe; `home`: this home's own word.")
     ] = None,
@@ -80,7 +83,7 @@ def verify(
 
     if as_json + as_ndjson + quiet > 1:
         raise ConfigInvalid("--json, --ndjson and --quiet exclude each other", next_step="choose one")
-    source = _source(home, ledger, acting, identity)
+    source = _source(home, ledger, acting, identity, full=full)
     believed = _trust(trust, config)
     span = moment_us(start, option="--from"), moment_us(end, option="--to")
     if span[0] is not None and span[1] is not None and span[0] >= span[1]:
@@ -118,7 +121,7 @@ def _examined(
 
 
 def _source(
-    home: Path | None, ledger: str | None, acting: str | None, identity: Path | None
+    home: Path | None, ledger: str | None, acting: str | None, identity: Path | None, *, full: bool
 ) -> Path | str | OnChannel | None:
     """Where the evidence is; None where nothing is named and nothing is found."""
     from sdk.home import is_home
@@ -126,10 +129,10 @@ def _source(
     path = home_path(home)
     here = path if home is not None or is_home(path) else None
     if ledger is not None and ledger.startswith("fabric:"):
-        return _on_channel(here, ledger, acting, identity)
-    if acting is not None or identity is not None:
+        return _on_channel(here, ledger, acting, identity, full)
+    if acting is not None or identity is not None or full:
         raise ConfigInvalid(
-            "nobody is asked, so nobody asks", where="--as" if acting else "--identity",
+            "no network is asked", where="--as" if acting else "--identity" if identity else "--full",
             next_step="leave it out, or name the channel to ask: --ledger fabric:PROFILE",
         )  # fmt: skip
     if ledger is not None:
@@ -139,7 +142,7 @@ def _source(
     return here
 
 
-def _on_channel(home: Path | None, ledger: str, acting: str | None, identity: Path | None) -> OnChannel:
+def _on_channel(home: Path | None, ledger: str, acting: str | None, identity: Path | None, full: bool) -> OnChannel:
     from cli.acting import now_us
     from sdk.acting import with_fabric
     from verifier.fetch import OnChannel
@@ -150,7 +153,7 @@ def _on_channel(home: Path | None, ledger: str, acting: str | None, identity: Pa
     assert profile is not None
     if acting is not None and identity is not None:
         raise ConfigInvalid("--as and --identity exclude each other", next_step="choose who asks")
-    return OnChannel(profile=profile, home=home, identity=identity, name=acting, now=now_us)
+    return OnChannel(profile=profile, home=home, identity=identity, name=acting, full=full, now=now_us)
 
 
 def _trust(named: str | None, config: Path | None) -> Trust | Literal["home"] | None:

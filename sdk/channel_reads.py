@@ -8,10 +8,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from evidence.errors import ConfigInvalid
+from evidence.fabric_block import parse_fabric_block
+from evidence.fabric_configuration import FabricConfiguration, parse_configuration
+from evidence.fabric_receipt import full_receipt_document
+from evidence.registry import Position
 from sdk.channel_home import import_identities
 from sdk.channel_ledger import looking_at
 from sdk.channel_view import question_s
-from sdk.channel_word import genesis_hash
+from sdk.channel_word import block_bytes, configuration_block, genesis_hash
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
 from sdk.home import Home
@@ -32,11 +36,22 @@ class ChannelReads:
         digest = genesis_hash(gateway, timeout_s=question_s(gateway))
         self.ledger_id = f"fabric:{gateway.profile.channel}:{digest.hex()}"
         self.hints: BatchHints = lambda slot: ()
+        self._blocks: dict[int, bytes] = {}
 
     def take(self, camera: str, chain: int, first: int, last: int) -> list[bytes]:
         """Signed reads that show slots `first` to `last` of a chain and what belongs to them; see `read_interval`."""
         interval = Interval(camera=camera, chain=chain, first=first, last=last)
         return read_interval(self._gateway, interval, hints=self.hints)
+
+    def full(self, position: Position) -> bytes | None:
+        """The full receipt of the transaction at `position`: its whole block, which shows who wrote, and when."""
+        if position.height not in self._blocks:
+            self._blocks[position.height] = block_bytes(self._gateway, position.height)
+        return full_receipt_document(self._blocks[position.height], position.index)
+
+    def configuration(self) -> FabricConfiguration:
+        """The channel's configuration in force, which can only narrow what an examiner trusts."""
+        return parse_configuration(parse_fabric_block(configuration_block(self._gateway)))
 
 
 @contextmanager

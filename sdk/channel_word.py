@@ -27,7 +27,7 @@ _APPLICATION = "Application"
 _X509 = 0  # FabricMSPConfig; other kinds of MSP hide who signs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """Organisations of which all, and of which at least one, have to endorse."""
 
@@ -85,7 +85,7 @@ def ask_channel(gateway: BlockingGateway, *, rule: Rule | None = None) -> Channe
         ledger_id=f"fabric:{profile.channel}:{genesis_hash(gateway).hex()}",
         chaincode=profile.chaincode,
         roots=_roots(_system(gateway, "cscc", "GetChannelConfig", profile.channel.encode("utf-8"))),
-        rule=rule or _rule(_definition(gateway)),
+        rule=rule or rule_of(_definition(gateway)),
     )
 
 
@@ -101,6 +101,17 @@ def genesis_hash(gateway: BlockingGateway, *, timeout_s: float | None = None) ->
     if block.header.number != 1 or len(digest) != 32:
         raise Malformed("the peer answered with another block than block 1")
     return digest
+
+
+def block_bytes(gateway: BlockingGateway, number: int) -> bytes:
+    """A whole block, serialized, as the gateway's own peer keeps it."""
+    channel = gateway.profile.channel.encode("utf-8")
+    return _system(gateway, "qscc", "GetBlockByNumber", channel, str(number).encode("ascii"))
+
+
+def configuration_block(gateway: BlockingGateway) -> bytes:
+    """The block that brought the channel's configuration in force, serialized."""
+    return _system(gateway, "cscc", "GetConfigBlock", gateway.profile.channel.encode("utf-8"))
 
 
 def tip(gateway: BlockingGateway, *, timeout_s: float | None = None) -> tuple[int, bytes]:
@@ -157,7 +168,7 @@ def _definition(gateway: BlockingGateway) -> Message:
     return said.signature_policy
 
 
-def _rule(policy: Message) -> Rule:
+def rule_of(policy: Message) -> Rule:
     """`A and B and (C or D)` as lists. Raises ConfigInvalid for rules of other forms."""
     organisations = [_organisation(each) for each in policy.identities]
     needed: list[str] = []

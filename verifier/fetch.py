@@ -29,7 +29,7 @@ from sdk.spool import Spool
 from sdk.store import Store, batch_file_key, get_bytes, open_store, proof_key
 from verifier.bundle import SlotName
 from verifier.court import own_word
-from verifier.fabric_source import FabricSource, Fresh
+from verifier.fabric_source import FabricSource, Fresh, Full
 
 _MAX_ROOTS = 1 << 20
 _PROOF_NAME = re.compile(r"proof/([a-z0-9][a-z0-9-]{0,62})/([0-9]{10})-([0-9]{10})")
@@ -141,6 +141,9 @@ class HomeSource(Custody):
     def entry(self, key: str) -> tuple[Position, str, bytes] | None:
         return self.reader.proven_get(key)
 
+    def believe(self, trust: Trust | None) -> None:
+        """One ledger says one thing."""
+
     def prepare(self, camera: str, chain: int, first: int, last: int) -> None:
         """All of it is at hand."""
 
@@ -160,6 +163,7 @@ class OnChannel:
         home: whose store is looked into; None: the channel alone.
         identity: a folder with the certificate and key that ask; None: `name` of the home's wallet, or whoever of it
             is shown most.
+        full: also fetch the blocks in which what is shown was written, and the channel's configuration.
         now: Unix microseconds.
     """
 
@@ -167,6 +171,7 @@ class OnChannel:
     home: Path | None
     identity: Path | None = None
     name: str | None = None
+    full: bool = False
     now: Callable[[], int]
 
 
@@ -208,12 +213,15 @@ def _custody(stack: ExitStack, home: Home, copy: Home) -> Custody:
     )
 
 
-def _kept(stack: ExitStack, home: Home, fresh: Fresh | None = None) -> FabricSource:
+def _kept(
+    stack: ExitStack, home: Home, fresh: Fresh | None = None, full: Full | None = None,
+    configuration: FabricConfiguration | None = None,
+) -> FabricSource:  # fmt: skip
     """A home on a channel, as its kept signed reads show the ledger; with `fresh` ones where the network is asked."""
     custody = _custody(stack, home, stack.enter_context(snapshot(home)))
     return FabricSource(
-        home.ledger_id, custody, kept=_KeptReads(custody.store), fresh=fresh, own=own_channel(home),
-        authorities=_authorities(home),
+        home.ledger_id, custody, kept=_KeptReads(custody.store), fresh=fresh, full=full, configuration=configuration,
+        own=own_channel(home), authorities=_authorities(home),
     )  # fmt: skip
 
 
@@ -225,16 +233,18 @@ def _channel(stack: ExitStack, where: OnChannel) -> FabricSource:
     reads = stack.enter_context(
         asking(home, where.profile, identity=where.identity, name=where.name, now=where.now)
     )  # fmt: skip
-    custody = Custody()
+    full, configuration = (reads.full, reads.configuration()) if where.full else (None, None)
     if home is None:
-        return FabricSource(reads.ledger_id, custody, kept=lambda camera: (), fresh=reads.take)
+        return FabricSource(
+            reads.ledger_id, Custody(), kept=lambda camera: (), fresh=reads.take, full=full, configuration=configuration
+        )
     if home.profile is None or home.ledger_id != reads.ledger_id:
         raise ConfigInvalid(
             "this home's ledger is another one than the channel that is to be asked",
             where=str(home.path),
             next_step="leave --ledger out, or name the profile of the home's own channel",
         )
-    source = _kept(stack, home, reads.take)
+    source = _kept(stack, home, reads.take, full, configuration)
     reads.hints = source.batch_hints
     return source
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,6 +130,21 @@ def test_the_clip_is_verified_online_and_from_what_was_kept(town: Town) -> None:
     code, said = town.verify(town.clip, "--trust", town.trust)
     assert code == VERIFIED, said
     assert "unless the keeper" not in said
+
+
+def test_whole_blocks_show_the_transaction_that_anchored(town: Town) -> None:
+    asked = ("--trust", town.trust, "--ledger", town.profile("control-room"), "--full", "--json")
+    code, said = town.verify(town.clip, *asked)
+    assert code == VERIFIED, said
+    named = {each["transaction"] for each in json.loads(said)["proof"]}
+    profile = read_profile(Path(town.profile("control-room").partition(":")[2]))
+    ledger = FabricLedger(profile, identity=town.network.material.identity("manager-1"), clock=now_us)
+    try:
+        anchored = [each for _, each in ledger.transactions() if each.event and each.event.name == "anchor"]
+    finally:
+        ledger.close()
+    assert named <= {each.tx_id for each in anchored}
+    assert named
 
 
 def test_without_trust_it_is_untrusted_and_the_homes_own_word_names_its_keeper(town: Town) -> None:
