@@ -162,7 +162,8 @@ def status(
             result(f"{orderer.name}: {state}")
         if found.certificates:
             first = found.certificates[0]
-            result(f"{len(found.certificates)} certificates; the first ends in {first.days_left} days: {first.subject}")
+            ends = "has ended" if first.days_left < 0 else f"ends in {first.days_left} days"
+            result(f"{len(found.certificates)} certificates; the first {ends}: {first.subject}")
     if not found.healthy:
         raise typer.Exit(INTERNAL)
 

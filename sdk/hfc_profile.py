@@ -12,7 +12,7 @@
       - [ControlRoomMSP, PoliceMSP]
       - [ControlRoomMSP, AuditorMSP]
     tls_client: {certificate: tls/client.pem, key: tls/client.key}
-    deadlines: {evaluate_s: 30, endorse_s: 60, submit_s: 30, commit_s: 60, total_s: 180}
+    deadlines: {evaluate_s: 30, endorse_s: 60, submit_s: 30, commit_s: 20, total_s: 180}
 
 With the Gateway a peer finds out all this by itself; here it has to be kept in step with the network by hand.
 Paths are relative to the file.

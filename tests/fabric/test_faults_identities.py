@@ -22,6 +22,7 @@ from evidence.errors import EndorseFailed, LedgerUnavailable, Refused, SubmitFai
 from evidence.fabric_block import parse_fabric_block
 from evidence.fabric_configuration import FabricConfiguration, parse_configuration
 from evidence.fabric_identities import FabricIdentity
+from network.renewal import renew
 from network.revocation import revoke, revoked_serials
 from network.status import network_status
 from network.topology import Node
@@ -133,7 +134,9 @@ def test_a_revoked_certificate_lets_nobody_in_and_a_new_one_does(site: Site, tmp
     second = site.cast["recorder-2"]
     with site.acting(second) as gateway:
         endorsed = gateway.endorse(gateway.propose("anchor", site.batch(CAMERA, 2)))
-        assert revoked_by_command(site, second, tmp_path) == "REVOKED 1 on the list of control-room"
+        (tmp_path / "certificate.pem").write_bytes(pem(second.certificate))
+        code, said = by_command(site, tmp_path, "revoke", "control-room", str(tmp_path / "certificate.pem"))
+        assert (code, said) == (0, "REVOKED 1 on the list of control-room")
         for ask in (gateway.evaluate, gateway.submit):
             with pytest.raises(EndorseFailed, match="revoked"):
                 ask("describe", b"{}")
@@ -174,7 +177,7 @@ def test_what_a_revoked_peer_endorsed_does_not_count(site: Site, police: Node) -
 
 
 def test_certificates_that_end_are_named_and_renewed_ones_go_on(site: Site, police: Node, tmp_path: Path) -> None:
-    recorder, tls = site.cast["recorder"], certificate_file(site, police, "tls").read_bytes()
+    recorder = site.cast["recorder"]
     key = load_or_create_key(tmp_path / "key.pem")
     own_tls = TlsClient(certificate=tmp_path / "client.pem", key=tmp_path / "key.pem")
     authority = load_authority(site.network.material.organisation("control-room") / "tlsca")
@@ -208,15 +211,16 @@ def test_certificates_that_end_are_named_and_renewed_ones_go_on(site: Site, poli
     wait_until_ended(site, police)
     outcome = sooner_or_later(lambda: anchor(site, recorder, 15))
     assert site.endorsers(outcome) == {"ControlRoomMSP", "AuditorMSP"}
-    status = network_status(site.network, now_us=now_us())
-    assert not status.healthy
-    assert {each.path.parts[-3] for each in status.certificates if each.days_left < 0} == {police.name}
+    code, said = by_command(site, tmp_path, "status")
+    assert code != 0
+    assert said.startswith("UNHEALTHY")
+    assert "the first has ended: CN=peer-police" in said
     with (
         site.acting(site.cast.admin("PoliceMSP")) as gateway,
         pytest.raises(LedgerUnavailable, match=r"TLS certificate (has )?ended"),
     ):
         gateway.evaluate("describe", b"{}", timeout_s=2)
-    renewed(site, police, tls)
+    assert renew(site.network, within_days=1, now_us=now_us()) == [police.name]
     assert site.endorsers(sooner_or_later(lambda: anchor(site, recorder, 12, organisations=BOTH))) == set(BOTH)
     site.stands_once(CAMERA, range(10, 16))  # Police's peer has caught up
     assert network_status(site.network, now_us=now_us()).healthy
@@ -242,18 +246,13 @@ def pem(der: bytes) -> bytes:
     return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
-def revoked_by_command(site: Site, who: Identity, folder: Path) -> str:
-    """What `network revoke` says."""
-    certificate, topology = folder / "certificate.pem", folder / "topology.yaml"
-    certificate.write_bytes(pem(who.certificate))
+def by_command(site: Site, folder: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code and output of `veriframe network …` for this network."""
+    topology = folder / "topology.yaml"
     topology.write_text(yaml.safe_dump(site.network.topology.settings.model_dump(mode="json")), encoding="utf-8")
-    organisation = site.network.topology.peer_of(who.msp).organisation
     places = ["--topology", str(topology), "--folder", str(site.network.root)]
-    run = CliRunner().invoke(
-        app, ["network", "revoke", organisation, str(certificate), *places], catch_exceptions=False
-    )
-    assert run.exit_code == 0
-    return " ".join(run.stdout.split())
+    run = CliRunner().invoke(app, ["network", *arguments, *places], catch_exceptions=False)
+    return run.exit_code, " ".join(run.stdout.split())
 
 
 def configuration_in_force(site: Site, folder: Path) -> FabricConfiguration:
