@@ -28,7 +28,7 @@ def require_holder(actor: ParticipantEntry, camera: CameraEntry, deciders: str) 
         Refused: `actor` is neither.
     """
     if camera.owner is not None:
-        if camera.owner != actor.id:
+        if (camera.owner, actor.role) != (actor.id, "OWNER"):
             raise refuse(
                 "denied",
                 f"footage of a private camera is its owner's to give, and {camera.id} belongs to {camera.owner}",

@@ -59,8 +59,11 @@ def _members(subject: str, actor: ParticipantEntry, **more: object) -> dict[str,
 
 def acting(world: World, rule: Rule, actor: ParticipantEntry) -> ParticipantEntry:
     """`actor` in the role in which they act: a deputy acts as manager, under their own name."""
-    if not rule.permits_deputy(actor.role, actor.msp):
-        return actor
+    return as_manager(world, actor) if rule.permits_deputy(actor.role, actor.msp) else actor
+
+
+def as_manager(world: World, actor: ParticipantEntry) -> ParticipantEntry:
+    """A supervisor in the role of manager while a manager's delegation to them is in force, else as registered."""
     found = entries.newest(world, KIND, actor.id)
     if found is None:
         return actor

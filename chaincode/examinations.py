@@ -41,7 +41,7 @@ def supersede_verification(world: World, actor: ParticipantEntry, arguments: Arg
     found = documents.require(world, "verification", subject, "record_verification makes one")
     if subject == better:
         raise Malformed("a verification is not superseded by itself")
-    documents.require(world, "verification", better, "record_verification makes one")
+    instead = documents.require(world, "verification", better, "record_verification makes one")
     if found.text("msp") != actor.msp:
         raise refuse(
             "denied",
@@ -51,6 +51,9 @@ def supersede_verification(world: World, actor: ParticipantEntry, arguments: Arg
         )
     if found.status != "RECORDED":
         raise refuse("conflict", f"a verification is superseded once, and {subject} has been")
+    if instead.status != "RECORDED":
+        # Two that supersede each other would leave none that stands.
+        raise refuse("conflict", f"a verification is superseded by one that stands, and {better} is superseded itself")
     n = documents.follow(
         world,
         "verification",

@@ -48,10 +48,11 @@ def release_evidence(world: World, actor: ParticipantEntry, arguments: Arguments
     """Takes two persons of two organisations, so that one of them is from outside the locker's."""
     subject = arguments.text("lock")
     found = documents.require(world, "lock", subject, "lock_evidence makes one")
-    _check_room(actor, found.text("control_room"))
+    room = found.text("control_room")
+    _check_room(actor, room)
     if found.status != "LOCKED":
         raise refuse("conflict", f"a lock is released once, and {subject} has been")
-    first = confirmed(world, actor, "release_evidence", arguments)
+    first = confirmed(world, actor, "release_evidence", arguments, room=room)
     if first is None:
         return waits(f"a CRM, PO or PCRO of another organisation than {actor.msp}")
     documents.follow(

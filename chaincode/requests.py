@@ -179,8 +179,10 @@ def existing_request(world: World, subject: str) -> Document:
 
 
 def holds(world: World, camera: str) -> Iterator[Document]:
-    """Requests that hold footage of a camera now: asked or granted, not expired, nothing handed over yet."""
+    """Requests that hold footage of a camera now: asked or granted, not expired, nothing of it handed over yet."""
     for request in requests_of(world, camera):
         stands = is_open(request, world.tx_time_us) and camera in request.names("cameras")
-        if stands and documents.newest(world, "disclosure", request.text("request")) is None:
+        handed_over = documents.every(world, "disclosure", request.text("request"))
+        # What was handed over of one camera says nothing about another that the same request names.
+        if stands and not any(each.text("camera") == camera for each in handed_over):
             yield request

@@ -10,7 +10,10 @@ from dataclasses import replace
 
 from chaincode import documents, entries
 from chaincode.arguments import Arguments
+from chaincode.deputies import as_manager
+from chaincode.documents import Document
 from chaincode.participants import bind_key
+from chaincode.roles import CONTROL_ROOM
 from chaincode.rule import refuse
 from chaincode.world import World
 from evidence.canonical import canonical
@@ -20,10 +23,15 @@ from evidence.registry import ACTIVE, SUSPENDED, ParticipantEntry
 FIRST_ACTIVATED = 2  # version 1 of the rules counts from the founding on
 
 
-def confirmed(world: World, actor: ParticipantEntry, function: str, arguments: Arguments) -> ParticipantEntry | None:
+def confirmed(
+    world: World, actor: ParticipantEntry, function: str, arguments: Arguments, *, room: str | None = None
+) -> ParticipantEntry | None:
     """The first person, where `actor` is the second; None where `actor` is the first and now waits for another.
 
     A first person who may no longer act counts for nothing: `actor` takes their place.
+
+    Args:
+        room: the control room whose people alone may act for that organisation; None: it does not matter.
 
     Raises:
         Refused: the same person, or somebody of the same organisation, calls again.
@@ -33,8 +41,8 @@ def confirmed(world: World, actor: ParticipantEntry, function: str, arguments: A
     number = 0 if waiting is None else waiting.n + 1
     members = {"function": function, "by": actor.id, "msp": actor.msp, "role": actor.role}
     if waiting is not None and waiting.status == "WAITING":
-        first = entries.participant(world, waiting.text("by"))
-        if first is not None and first.active_at(world.tx_time_us) and first.role == waiting.text("role"):
+        first = _still_acting(world, waiting, room)
+        if first is not None:
             if first.msp == actor.msp:
                 raise refuse(
                     "denied",
@@ -45,6 +53,18 @@ def confirmed(world: World, actor: ParticipantEntry, function: str, arguments: A
             return first
     documents.append(world, "pending", subject, {**members, "status": "WAITING"}, n=number)
     return None
+
+
+def _still_acting(world: World, waiting: Document, room: str | None) -> ParticipantEntry | None:
+    """Who called first, where they could call again now, in the role in which they did; a deputy as manager."""
+    first = entries.participant(world, waiting.text("by"))
+    if first is None or not first.active_at(world.tx_time_us):
+        return None
+    if room is not None and first.msp == CONTROL_ROOM and first.control_room != room:
+        return None
+    if first.role != waiting.text("role"):
+        first = as_manager(world, first)
+    return first if first.role == waiting.text("role") else None
 
 
 def waits(detail: str) -> object:

@@ -329,6 +329,24 @@ def footage_of_a_private_camera_is_its_owners_to_give(stage: Stage) -> None:
     stage.enrols("gate-1")
     both = request("ask-2", cameras=["gate-1", "porch"])
     stage.refuses("invalid", "officer", "request_footage", **both, says="one party decides")
+    # Whoever was an owner once and works in the control room now decides about the control room's cameras only.
+    stage.does("officer", "request_footage", **request("ask-3", cameras=["porch"]))
+    stage.does(cast.admin(), "change_participant", participant="owner", role="CRM", control_room="cr-1")
+    promoted = cast.identity("owner", "ControlRoomMSP", "CRM", {"control_room": "cr-1"})
+    stage.refuses("denied", promoted, "decide_request", request="ask-3", decision="grant", says="owner's to give")
+
+
+def footage_is_held_until_it_is_handed_over_itself(stage: Stage) -> None:
+    stage.opens_for_business()
+    stage.enrols("gate-2")
+    stage.registers("officer")
+    stage.does("officer", "request_footage", **request(cameras=["gate-1", "gate-2"]))
+    stage.does("manager", "decide_request", request="ask-1", decision="grant")
+    stage.does("recorder", "record_disclosure", **disclosure())
+    held = {each: stage.asks("operator", "find_holds", camera=each)["items"] for each in ("gate-1", "gate-2")}
+    assert (held["gate-1"], [each["request"] for each in held["gate-2"]]) == ([], ["ask-1"])
+    stage.does("recorder", "record_disclosure", **disclosure(camera="gate-2"))
+    assert stage.asks("operator", "find_holds", camera="gate-2")["items"] == []
 
 
 def a_verification_is_recorded_and_superseded(stage: Stage) -> None:
@@ -342,6 +360,8 @@ def a_verification_is_recorded_and_superseded(stage: Stage) -> None:
     stage.refuses("not_found", "officer", "supersede_verification", **{**better, "superseded_by": "v-3"})
     stage.does("officer", "supersede_verification", **better)
     stage.refuses("conflict", "officer", "supersede_verification", **better)
+    back = {"verification": "v-2", "superseded_by": "v-1", "error": REASON}
+    stage.refuses("conflict", "officer", "supersede_verification", **back, says="v-1 is superseded itself")
     found = stage.asks("auditor", "find_verifications", footage=REASON)["items"]
     assert [(each["verification"], each["status"]) for each in found] == [("v-1", "SUPERSEDED"), ("v-2", "RECORDED")]
 
@@ -386,6 +406,29 @@ def a_first_person_who_may_no_longer_act_counts_for_nothing(stage: Stage) -> Non
     stage.does(stage.cast.admin("PoliceMSP"), "suspend_participant", participant="officer")
     assert stage.does("manager", "release_evidence", **release)["executed"] is False
     assert stage.does("police-operator", "release_evidence", **release)["executed"] is True
+    # A manager who has moved to another control room has no say about this one's footage any more.
+    lock, release = {**lock, "lock": "l-2"}, {**release, "lock": "l-2"}
+    stage.does("manager", "lock_evidence", **lock)
+    stage.does("manager", "release_evidence", **release)
+    stage.does(stage.cast.admin(), "change_participant", participant="manager", role="CRM", control_room="cr-2")
+    assert stage.does("police-operator", "release_evidence", **release)["executed"] is False
+    assert stage.does("manager-2", "release_evidence", **release)["executed"] is True
+
+
+def a_deputy_is_one_of_two_persons_while_the_delegation_lasts(stage: Stage) -> None:
+    stage.opens_for_business()
+    stage.registers("officer")
+    lock = {"lock": "l-1", "cameras": ["gate-1"], **SPAN, "review_us": NOW_US + HOUR_US, "reason": REASON}
+    release = {"lock": "l-1", "reason": OTHER}
+    stage.does("officer", "lock_evidence", **lock)
+    stage.does("officer", "lock_evidence", **{**lock, "lock": "l-2"})
+    stage.does("manager", "delegate", participant="supervisor", from_us=NOW_US, until_us=NOW_US + HOUR_US)
+    stage.does("supervisor", "release_evidence", **release)
+    assert stage.does("officer", "release_evidence", **release)["executed"] is True
+    assert stage.asks("officer", "get_lock", lock="l-1")["released_by"] == ["supervisor", "officer"]
+    stage.does("supervisor", "release_evidence", **{**release, "lock": "l-2"})
+    stage.does("manager", "end_delegation", participant="supervisor")
+    assert stage.does("officer", "release_evidence", **{**release, "lock": "l-2"})["executed"] is False
 
 
 def a_leaf_list_is_attested_once_by_each_auditor(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 from chaincode.anchors import open_batch
@@ -333,6 +334,22 @@ def an_open_batch_is_bounded_and_names_a_slot_once(stage: Stage) -> None:
     stage.refuses("invalid", "recorder", "anchor", open_batch(cast.blocks(0)) + b" ")
 
 
+def an_open_batch_is_the_same_compressed_or_not(stage: Stage) -> None:
+    stage.opens_for_business()
+    blocks = stage.cast.blocks(0, 1, 2)
+    plain = canonical([each.to_json() for each in blocks])
+    assert stage.does("recorder", "anchor", plain) == {"anchored": 3, "standing": 0}
+    for level in (0, 1, 9):
+        again = zlib.compress(plain, level)
+        assert stage.does("recorder", "anchor", again) == {"anchored": 0, "standing": 3}
+    packed = zlib.compress(canonical([each.to_json() for each in stage.cast.blocks(3)]))
+    bomb = zlib.compress(b"[" + b" " * (1 << 20) + b"]")
+    for wrong in (packed[:-1], packed + b"\0", zlib.compress(packed), packed[2:], b"\x78\xbb" + packed[2:], bomb):
+        stage.refuses("invalid", "recorder", "anchor", wrong)
+    stage.does("recorder", "anchor", packed)
+    assert dict(stage.host.state())[slot_key("gate-1", CHAIN, 3)] == stage.cast.blocks(3)[0].canonical()
+
+
 def sealed_batches_follow_each_other(stage: Stage) -> None:
     stage.opens_for_business()
     cast = stage.cast
@@ -471,6 +488,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     a_recorder_anchors_for_its_own_site,
     chains_begin_at_zero_and_only_go_up,
     an_open_batch_is_bounded_and_names_a_slot_once,
+    an_open_batch_is_the_same_compressed_or_not,
     sealed_batches_follow_each_other,
     a_sealed_batch_opens_chains_of_active_cameras_only,
     questions_are_answered_in_pages,
