@@ -79,6 +79,7 @@ class NetworkStatus:
         return (
             self.agreed
             and all(each.chaincode_runs is not False and each.chaincode_version for each in self.organisations)
+            and all(each.package for each in self.organisations if each.chaincode_runs is not None)
             and all(each.runs and (each.takes_part is not False) for each in self.orderers)
             and not any(each.behind for each in self.organisations)
             and not any(each.behind for each in self.orderers)
@@ -142,6 +143,8 @@ def _organisation(
             digest = commit_hash(network, peer, common).hex()
             version = _chaincode_version(network, peer)
             package = _package(network, peer) if network.is_own(peer) else None
+            if version and network.is_own(peer) and not package:
+                trouble = "asks no contract: this version of the definition is not approved (veriframe network up)"
         except VeriframeError as error:
             trouble = str(error)
     if behind:
