@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.utils import CryptographyDeprecationWarning
 
 from evidence.digests import sha256
 from evidence.errors import Malformed
-from evidence.keys import PublicKey, parse_public_key
+from evidence.keys import P256_ORDER, PublicKey, parse_public_key
 
 ATTRIBUTES_OID = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
 
@@ -59,6 +60,24 @@ class Certificate:
         found = self._parsed.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATIONAL_UNIT_NAME)
         return tuple(str(each.value) for each in found)
 
+    @property
+    def digests(self) -> frozenset[bytes]:
+        """SHA-256 of every spelling of this certificate that its issuer's signature allows.
+
+        Whoever has an ECDSA signature can turn S into n-S, which verifies too: the same certificate, with other bytes.
+        """
+        try:
+            r, s = decode_dss_signature(self._parsed.signature)
+        except ValueError:
+            return frozenset({self.sha256})
+        tbs = self._parsed.tbs_certificate_bytes
+        # Behind the signed part stand the algorithm, and the signature as a string of whole bytes.
+        at = self.der.index(tbs) + len(tbs)
+        algorithm = self.der[at : at + 2 + self.der[at + 1]]
+        respelled = encode_dss_signature(r, P256_ORDER - s) if s < P256_ORDER else self._parsed.signature
+        body = tbs + algorithm + _der(0x03, b"\x00" + respelled)
+        return frozenset({self.sha256, sha256(_der(0x30, body))})
+
     def issued_by(self, authority: Certificate) -> bool:
         """Tell whether `authority` is a certificate authority whose name and signature this certificate carries."""
         if not authority.is_authority:
@@ -95,6 +114,14 @@ def caller_of(msp: str, certificate: Certificate) -> Caller:
         public_key=certificate.public_key,
         certificate_sha256=certificate.sha256,
     )
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def parse_certificate(der: bytes) -> Certificate:

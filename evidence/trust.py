@@ -138,6 +138,9 @@ class Trust:
         return next((each for each in self.ledgers if each.id == ledger_id), None)
 
 
+NO_TRUST = Trust(ledgers=())
+
+
 def parse_trust(data: bytes) -> Trust:
     """Read a trust file.
 
@@ -215,6 +218,9 @@ def _fabric(value: object, identifier: str) -> FabricTrust:
         msps[msp] = tuple(parse_digest(root, f"trust file: root of {msp}") for root in roots)
         if not roots:
             raise Malformed(f"trust file pins no root for {msp}")
+    if len({root for roots in msps.values() for root in roots}) < sum(map(len, msps.values())):
+        # Whoever one root certifies for both could sign under either name, and count twice.
+        raise Malformed("trust file pins one root for two organisations, or twice")
     rule = Fields(f.raw("endorsement"), "trust file: endorsement", ("all", "any"))
     endorse_all, endorse_any = _msps(rule, "all"), _msps(rule, "any")
     window = _msps(f, "timewindow_msps")

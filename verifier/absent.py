@@ -37,7 +37,7 @@ def explain(court: Court, asked: Asked, script: Script, *, assume: bool) -> Expl
     if not asked.named:
         return State.NOT_ANCHORED, sentences.nothing_known(), ()
     equals, findings = _elsewhere(script)
-    overlapping = [block for block in court.anchored(assume=assume) if _concerns(block, asked)]
+    overlapping = list(court.anchored(lambda block: _concerns(block, asked), assume=assume))
     segments = sorted({block.camera for block in overlapping if block.kind == "segment"})
     when = sentences.between(asked.start_us, asked.end_us)
     if segments:

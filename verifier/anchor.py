@@ -96,7 +96,10 @@ class AnchorJudge(Protocol):
         """
         ...
 
-    @property
-    def registry_as_of(self) -> int | None:
-        """Height up to which the registry is known; None where nothing says so."""
+    def overrules(self, shown: Shown) -> bool:
+        """Whether whoever is believed looked where `shown` is said to stand, and found nothing there."""
+        ...
+
+    def registry_as_of(self, camera: str | None) -> int | None:
+        """Height up to which is known what the registry says about a camera; None where nothing says so."""
         ...

@@ -41,7 +41,7 @@ class ReceiptJudge:
         *,
         height: int | None = None,
     ) -> None:
-        self.registry_as_of = height
+        self._height = height
         self._genesis = genesis
         self._digest = genesis.digest
         self._ledger = ledger
@@ -61,6 +61,14 @@ class ReceiptJudge:
     def shows_all(self, start: str, end: str, *, since: Position, assume: bool = False) -> bool:
         """Always: whoever reads the ledger's file holds its state against its log, and then knows all of it."""
         return True
+
+    def overrules(self, shown: Shown) -> bool:
+        """Never: what stands in the ledger's file stands there, whoever wrote it."""
+        return False
+
+    def registry_as_of(self, camera: str | None) -> int | None:
+        """Height of the newest ledger block at hand, for all cameras."""
+        return self._height
 
     def anchor(self, receipt: Shown) -> Anchor:
         """What `receipt` shows; never raises."""
@@ -222,7 +230,7 @@ class ReceiptJudge:
     def _unrevoked(self, certificate: Certificate, msp: str, anchored_by_us: int | None) -> Judgement:
         chain = [certificate, *(root for root in self._genesis.msps[msp].roots if certificate.issued_by(root))]
         for each in chain if self._revoked else ():
-            since_us = self._revoked.get(each.sha256)
+            since_us = min((self._revoked[digest] for digest in each.digests & self._revoked.keys()), default=None)
             if since_us is not None and (anchored_by_us is None or anchored_by_us >= since_us):
                 return untrusted("revoked", "a certificate used is revoked in what the examiner was told to trust")
         return SOUND

@@ -112,7 +112,7 @@ def check_chains(
     if anchored and not receipts.shows_all(f"chain/{camera}/", f"chain/{camera}0", since=max(anchored), assume=assume):
         text = "Not all chains are shown that this camera has on the ledger."
         findings.append(Finding.of("parallel_chain", text))
-    since = min(anchored, default=NOWHERE)
+    since = max(anchored, default=NOWHERE)
     for chain, start, end in _next_to(bundle, receipts, camera, chains, interval_us, assume=assume):
         if receipts.shows_all(start, end, since=since, assume=assume):
             continue

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from evidence.fabric_read import SignedRead
 from evidence.fabric_receipt import FullReceipt
-from evidence.proof_ranges import covered, owner_of, whole_range
+from evidence.proof_ranges import covered, whole_range
 from evidence.registry import Position
 from evidence.trust import FabricTrust
 from verifier.anchor import NOT_TRUSTED, SOUND, Anchor, Judgement, Shown, Standing, broken, untrusted
@@ -39,6 +39,31 @@ class ReadValue:
         return {self.key: self.value}
 
 
+def judge_read(
+    read: SignedRead, ledger_id: str, named: FabricTrust | None, signers: Signers
+) -> tuple[Judgement, tuple[str, ...]]:
+    """What one signed read is worth, and which organisations vouch for it; see `SignedReadJudge`."""
+    transaction = read.transaction
+    if transaction.channel != ledger_id.split(":")[1]:
+        return broken("other_channel", "a signed read belongs to another channel than the ledger named"), ()
+    if named is not None and transaction.chaincode != named.chaincode:
+        return broken("other_chaincode", "a signed read comes from another contract than the one trusted"), ()
+    found = transaction.signers()
+    endorsers = signers.organisations(found, PEER, transaction.time_us)
+    if named is not None and named.satisfied_by(endorsers):
+        return SOUND, endorsers  # whatever else stands beside enough signatures neither adds nor takes anything
+    # A signature under a kind of key that is not read here may be good or not.
+    if len(found) < len({each.serialized for each, _ in transaction.endorsements if each.parsed() is not None}):
+        text = "an organisation's signature does not fit what it is said to have signed"
+        return broken("endorsement_signature", text), ()
+    if named is None:
+        return untrusted("ledger_not_trusted", f"the ledger {short_ledger(ledger_id)} {NOT_TRUSTED}"), ()
+    unfit = next(filter(None, (signers.unfit(each, PEER, transaction.time_us) for each in found)), "")
+    signed = joined(endorsers) or "nobody whom the examiner trusts"
+    text = f"it is signed by {signed}, where the examiner asks for {named.rule}"
+    return untrusted("endorsement", f"{text} ({unfit})" if unfit else text), endorsers
+
+
 class SignedReadJudge:
     """Judges what signed reads of one channel show, under what the examiner trusts.
 
@@ -62,15 +87,12 @@ class SignedReadJudge:
         seen: Mapping[int, bytes] = MappingProxyType({}),
         own_word: bool = False,
     ) -> None:
-        self._ledger_id = ledger_id
-        self._channel = ledger_id.split(":")[1]
         self._named = named
-        self._signers = signers
         self._own_word = own_word
         self._receipts = receipts
-        self._full = FullReceiptJudge(self._channel, named, seen, signers)
+        self._full = FullReceiptJudge(ledger_id.split(":")[1], named, seen, signers)
         self._reads = tuple(reads)
-        self._judged = {id(read): self._judge(read) for read in reads}
+        self._judged = {id(read): judge_read(read, ledger_id, named, signers) for read in reads}
         self._sound = [read for read in reads if self._judged[id(read)][0].standing is Standing.SOUND]
         self._said: dict[str, set[tuple[Position, bytes]]] = defaultdict(set)
         for read in self._sound:
@@ -116,15 +138,20 @@ class SignedReadJudge:
         reads = [read for read in self._reads if read.as_of >= since and self._judged[id(read)][0].standing <= limit]
         return covered([each for read in reads for each in read.ranges], start, end)
 
-    @property
-    def registry_as_of(self) -> int | None:
-        """Height of the newest believed read that shows all participants and a camera's revoked keys."""
-        heights = [
-            read.as_of.height
-            for read in self._sound
-            if covered(read.ranges, *whole_range("participant"))
-            and any(owner_of(each).kind == "revocation" for each in read.ranges)
-        ]
+    def overrules(self, shown: Shown) -> bool:
+        """Whether a believed read looked in this place, and none of them knows of what is shown there."""
+        return (
+            isinstance(shown, ReadValue)
+            and shown.key not in self._said
+            and any(each.start <= shown.key < each.end for read in self._sound for each in read.ranges)
+        )
+
+    def registry_as_of(self, camera: str | None) -> int | None:
+        """Height of the newest believed read that shows all participants and the camera's revoked keys."""
+        if camera is None:
+            return None
+        wanted = whole_range("participant"), whole_range("revocation", camera)
+        heights = [read.as_of.height for read in self._sound if all(covered(read.ranges, *each) for each in wanted)]
         return max(heights, default=None)
 
     @property
@@ -132,27 +159,6 @@ class SignedReadJudge:
         """Organisations that signed every believed read."""
         signed = [{*self._judged[id(read)][1]} for read in self._sound]
         return tuple(sorted(set.intersection(*signed))) if signed else ()
-
-    def _judge(self, read: SignedRead) -> tuple[Judgement, tuple[str, ...]]:
-        transaction, named = read.transaction, self._named
-        if transaction.channel != self._channel:
-            return broken("other_channel", "a signed read belongs to another channel than the ledger named"), ()
-        if named is None:
-            ledger = short_ledger(self._ledger_id)
-            return untrusted("ledger_not_trusted", f"the ledger {ledger} {NOT_TRUSTED}"), ()
-        if transaction.chaincode != named.chaincode:
-            return broken("other_chaincode", "a signed read comes from another contract than the one trusted"), ()
-        signers = transaction.signers()
-        endorsers = self._signers.organisations(signers, PEER, transaction.time_us)
-        if named.satisfied_by(endorsers):
-            return SOUND, endorsers  # whatever else stands beside enough signatures neither adds nor takes anything
-        if len(signers) < len({identity.serialized for identity, _ in transaction.endorsements}):
-            text = "an organisation's signature does not fit what it is said to have signed"
-            return broken("endorsement_signature", text), ()
-        unfit = next(filter(None, (self._signers.unfit(each, PEER, transaction.time_us) for each in signers)), "")
-        signed = joined(endorsers) or "nobody whom the examiner trusts"
-        text = f"it is signed by {signed}, where the examiner asks for {named.rule}"
-        return untrusted("endorsement", f"{text} ({unfit})" if unfit else text), endorsers
 
     def _timed(self, read: SignedRead) -> bool:
         """Whether an organisation that is not the asker's, and whom the examiner believes to check times, signed."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from evidence.blocks import Block
 from evidence.registry import ACTIVE, PROPOSED, CameraEntry, numbered_key
-from verifier.anchor import SOUND, Anchor, AnchorJudge, Judgement, untrusted
-from verifier.shown_registry import ShownRegistry
+from verifier.anchor import SOUND, Anchor, AnchorJudge, Judgement, Standing, untrusted
+from verifier.shown_registry import ShownRegistry, worst
 
 _DECIDERS = ("CRM", "CRS")  # a supervisor may be a manager's deputy
 
@@ -61,5 +61,13 @@ class VouchedDecisions:
             self._receipts.shows_all(f"{subject}/", f"{subject}0", since=anchor.position)
             for subject in (*subjects, "participant", "delegation")
         )
-        text = f"not everything is shown that the ledger says about camera {name}"
-        return SOUND if shown else untrusted("registry_incomplete", text)
+        if not shown:
+            text = f"not everything is shown that the ledger says about camera {name}"
+            return untrusted("registry_incomplete", text)
+        # What cannot be read or is contradicted has no place in the history, so that nothing else would miss it.
+        about = tuple(f"{subject}/" for subject in subjects)
+        return worst(
+            judged
+            for key, judged in self._shown.judged.items()
+            if key.startswith(about) and judged.standing is Standing.BROKEN
+        )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from evidence.blocks import Block
+from evidence.batches import parse_batch
+from evidence.blocks import Block, SignedBlock
 from evidence.checkpoint import note_key
 from evidence.digests import DIGEST_BYTES
 from evidence.errors import Malformed
@@ -16,8 +17,8 @@ from evidence.leaf_list import parse_leaf_list
 from evidence.leaves import USER_SIDE
 from evidence.records import GapRecord
 from evidence.registry import CameraEntry, Position
-from evidence.trust import EmbeddedTrust, FabricTrust, Trust
-from verifier.anchor import AFTER_ALL, AnchorJudge, Standing
+from evidence.trust import NO_TRUST, EmbeddedTrust, FabricTrust, Trust
+from verifier.anchor import AFTER_ALL, Anchor, AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import ReceiptJudge
 from verifier.check_decisions import WrittenDecisions
@@ -28,8 +29,6 @@ from verifier.check_vouched import VouchedDecisions
 from verifier.fabric_signers import Signers, readable_authorities
 from verifier.recorded import Recorded, RecordedSegment, RecordedSide
 from verifier.shown_registry import ShownRegistry
-
-NO_TRUST = Trust(ledgers=())
 
 
 def own_word(genesis: Genesis) -> Trust:
@@ -115,26 +114,32 @@ class Court:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Blocks on the ledger whose receipts hold together, trusted or not."""
-        return tuple(block for block, _ in self._anchored_blocks())
+        return tuple(signed.block for signed, _, _ in self._anchored_blocks())
 
-    def anchored(self, *, assume: bool) -> Iterator[Block]:
-        """Blocks on the ledger whose receipts are trusted (or would be)."""
+    def anchored(self, concerned: Callable[[Block], bool], *, assume: bool) -> Iterator[Block]:
+        """Blocks on the ledger whose receipts are trusted (or would be).
+
+        What a sealed batch holds the contract has not seen: it counts if the contract would have let it in.
+        """
         limit = Standing.UNTRUSTED if assume else Standing.SOUND
-        for block, standing in self._anchored_blocks():
-            if standing <= limit:
-                yield block
+        for signed, anchor, sealed in self._anchored_blocks():
+            believed = anchor.judgement.standing <= limit and concerned(signed.block)
+            if believed and (not sealed or self.registry.lets_in(signed, anchor)):
+                yield signed.block
 
-    def _anchored_blocks(self) -> Iterator[tuple[Block, Standing]]:
+    def _anchored_blocks(self) -> Iterator[tuple[SignedBlock, Anchor, bool]]:
+        """With what is shown about them, and whether they stand in a sealed batch."""
         for key, receipt in self.bundle.state.items():
-            standing = self.receipts.anchor(receipt).judgement.standing
-            if standing is Standing.BROKEN or key not in receipt.writes:
+            anchor = self.receipts.anchor(receipt)
+            if anchor.judgement.standing is Standing.BROKEN or key not in receipt.writes:
                 continue
             try:
                 if key.startswith("block/"):
-                    yield read_signed_block(receipt.writes[key]).block, standing
+                    yield read_signed_block(receipt.writes[key]), anchor, False
                 elif key in self.bundle.leaf_lists:
-                    for signed in parse_leaf_list(self.bundle.leaf_lists[key]).blocks:
-                        yield signed.block, standing
+                    leaves = parse_leaf_list(self.bundle.leaf_lists[key])
+                    if leaves.belongs_to(parse_batch(receipt.writes[key])):
+                        yield from ((signed, anchor, True) for signed in leaves.blocks)
             except Malformed:
                 continue
 

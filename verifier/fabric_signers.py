@@ -83,7 +83,7 @@ class Signers:
         if unit is not None and {*certificate.units} & _NODE_UNITS != {unit}:
             return None, f"a certificate of {msp} is not that of a {unit}"
         # Whoever holds a revoked key signs any time, so a revocation counts for all that the key ever signed.
-        if {certificate.sha256, issuer.sha256} & self._revoked:
+        if (certificate.digests | issuer.digests) & self._revoked:
             return None, f"a certificate of {msp} is revoked in what the examiner was told to trust"
         if self._configuration is not None and self._configuration.revokes(identity):
             return None, f"a certificate of {msp} is revoked in the channel's configuration"

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
+from evidence.certificates import Certificate
 from evidence.errors import Malformed
 from evidence.fabric_configuration import FabricConfiguration
 from evidence.fabric_read import SignedRead, parse_signed_read
 from evidence.fabric_receipt import FullReceipt, parse_full_receipt
+from evidence.genesis import parse_genesis
 from evidence.ledger_format import LedgerBlock
 from evidence.registry import Position
-from evidence.trust import FabricTrust, Trust
+from evidence.trust import NO_TRUST, FabricTrust, Trust
+from verifier.anchor import Standing
 from verifier.bundle import SlotName
-from verifier.check_signed_read import ReadValue
+from verifier.check_signed_read import ReadValue, judge_read
+from verifier.fabric_signers import Signers, readable_authorities
 
 Kept = Callable[[str | None], Iterable[bytes]]
 """Signed reads that are kept for a camera; without a name, some of any camera."""
 Fresh = Callable[[str, int, int, int], Iterable[bytes]]
 """Takes new signed reads about a camera: chain, first and last sequence. Raises VeriframeError."""
 
+Said = tuple[Position, bytes]
+"""What a read shows under a key: the position of the write, and the value."""
 Full = Callable[[Position], bytes | None]
 """The full receipt of the transaction at a position, where there is one."""
 
@@ -71,8 +77,10 @@ class FabricSource:
         self._loaded: set[str | None] = set()
         self._unreadable = 0
         # Everything that reads show: by key, the reads that show one value since one position.
-        self._shown: dict[str, dict[tuple[Position, bytes], list[SignedRead]]] = {}
+        self._shown: dict[str, dict[Said, list[SignedRead]]] = {}
         self._values: dict[tuple[str, Position], ReadValue] = {}
+        self._trust = NO_TRUST
+        self._standings: dict[bytes, Standing] = {}
 
         self.has_store = custody.has_store
         self.proof = custody.proof
@@ -102,6 +110,11 @@ class FabricSource:
     def height(self) -> int | None:
         return max((read.as_of.height for read in self.reads), default=None)
 
+    def believe(self, trust: Trust | None) -> None:
+        self._trust = NO_TRUST if trust is None else trust
+        self._standings.clear()
+        self._values.clear()
+
     def prepare(self, camera: str, chain: int, first: int, last: int) -> None:
         self._load(camera)
         if self._fresh is not None:
@@ -123,13 +136,12 @@ class FabricSource:
     def shown(self, key: str, position: Position) -> ReadValue:
         known = self._values.get((key, position))
         if known is None:
-            for (at, value), reads in self._shown.get(key, {}).items():
-                if at == position:
-                    known = ReadValue(key=key, value=value, position=position, reads=tuple(reads))
-                    self._values[key, position] = known
-                    break
-        if known is None:
-            raise Malformed("no signed read shows it", where=key)
+            said = [each for each in self._shown.get(key, ()) if each[0] == position]
+            if not said:
+                raise Malformed("no signed read shows it", where=key)
+            _, value = self._best(key, said)
+            known = ReadValue(key=key, value=value, position=position, reads=tuple(self._shown[key][position, value]))
+            self._values[key, position] = known
         return known
 
     def full_receipt(self, position: Position) -> FullReceipt | None:
@@ -140,9 +152,33 @@ class FabricSource:
         raise Malformed(f"signed reads hold no ledger block {height}")
 
     def _entry(self, key: str) -> tuple[Position, str, bytes]:
-        # Where reads contradict each other, the judge says so; which of them stands here is all the same.
-        position, value = min(self._shown[key])
+        position, value = self._best(key, self._shown[key])
         return position, key, value
+
+    def _best(self, key: str, said: Collection[Said]) -> Said:
+        """What the reads worth most say: anybody can write a read that says something else."""
+        # Where believed reads contradict each other, the judge says so; which of them stands here is all the same.
+        if len(said) == 1:
+            return next(iter(said))
+        return min(said, key=lambda each: (min(map(self._standing, self._shown[key][each])), each))
+
+    def _standing(self, read: SignedRead) -> Standing:
+        if not self._standings:
+            named = self._trust.ledger(self.ledger_id)
+            named = named if isinstance(named, FabricTrust) else None
+            offered = [*readable_authorities(self.authorities), *self._founding_roots()]
+            signers = Signers(named, self._trust, offered, self.configuration)
+            for each in self.reads:
+                self._standings[each.document] = judge_read(each, self.ledger_id, named, signers)[0].standing
+        return self._standings[read.document]
+
+    def _founding_roots(self) -> Iterable[Certificate]:
+        """Of whatever is shown as the founding document: those alone count that the trust file pins."""
+        for _, value in self._shown.get("genesis", ()):
+            try:
+                yield from (root for each in parse_genesis(value).msps.values() for root in each.roots)
+            except Malformed:
+                continue
 
     def _load(self, camera: str | None) -> None:
         if camera not in self._loaded:
@@ -160,5 +196,6 @@ class FabricSource:
                 continue
             self._reads[document] = read
             self._values.clear()
+            self._standings.clear()
             for key, said in read.entries.items():
                 self._shown.setdefault(key, {}).setdefault(said, []).append(read)

@@ -31,6 +31,7 @@ def gather(
     Raises:
         VeriframeError: the ledger itself cannot be read.
     """
+    source.believe(trust)
     gathering = _Gathering(source, footage, asked, progress or _silent)
     gathering.find()
     found = Found(proofs=gathering.proofs, lacking=gathering.lacking, asked=asked, state=gathering.state)

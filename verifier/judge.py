@@ -126,7 +126,7 @@ class _Trial:
         script = (Operation(op=Op.UNKNOWN, file=(0, last), shown=(0, last), cause=reason),) if count else ()
         anchoring = Result.FAIL if state is State.UNTRUSTED_PROOF else Result.NOT_PRESENT
         return replace(
-            self._base(state, sentence),
+            self._base(state, sentence, self.asked.camera),
             axes=axes_without_match(reason, anchoring),
             findings=findings,
             script=script,
@@ -134,7 +134,7 @@ class _Trial:
             camera=self.asked.camera if state is State.NO_MATCH else None,
         )
 
-    def _base(self, state: State, sentence: str) -> Verdict:
+    def _base(self, state: State, sentence: str, camera: str | None) -> Verdict:
         court = self.court
         ledger = court.ledger if isinstance(court.ledger, EmbeddedTrust) else None
         return Verdict(
@@ -150,7 +150,7 @@ class _Trial:
                 single_operator=ledger is not None and ledger.single_operator,
                 witnesses=() if ledger is None else tuple(key.text for key in ledger.witnesses),
                 organisations=tuple(sorted(court.ledger.msps)) if isinstance(court.ledger, FabricTrust) else (),
-                registry_as_of=court.receipts.registry_as_of,
+                registry_as_of=court.receipts.registry_as_of(camera),
             ),
             next_step=self._next_step(state),
             asked=self.asked.to_json(),
@@ -190,7 +190,7 @@ class _Trial:
             outside=outside,
         )
         verdict = replace(
-            self._base(state, statement(state, facts)),
+            self._base(state, statement(state, facts), own.camera),
             next_step=ways_out.after_match(self.footage, findings, outside=bool(outside)),
             camera=own.camera,
             chain=next((each.chain for each in script.operations if each.chain is not None), own.chain),
@@ -247,7 +247,7 @@ class _Trial:
         yield from check_sealed(in_use, court.bundle, court.receipts, court.registry, site=record.site)
         yield from check_time(in_use, self._headers())
         yield from check_policy(in_use, court.registry)
-        yield from self._shorter()
+        yield from self._shorter(own.camera)
         if any(
             judged.anchor is not None and court.registry.address_differs(each, judged.anchor.position)
             for judged in in_use
@@ -255,11 +255,11 @@ class _Trial:
         ):
             yield Finding.of("ip_differs", "The camera's address in the records is not the one it was approved with.")
 
-    def _shorter(self) -> Iterable[Finding]:
+    def _shorter(self, camera: str) -> Iterable[Finding]:
         """An older copy of the ledger than one that the examiner saw: what it says may have been overtaken."""
         court = self.court
         newest = max((each.height for each in court.trust.checkpoints if each.ledger == court.ledger_id), default=0)
-        height = court.receipts.registry_as_of
+        height = court.receipts.registry_as_of(camera)
         if height is not None and height < newest:
             text = f"The ledger is shown up to block {height}; the examiner saw its block {newest} earlier."
             yield Finding.of("ledger_shorter", text)

@@ -38,9 +38,9 @@ class ShownRegistry:
         self.anchors: dict[str, Anchor] = {}
         values: list[tuple[Position, str, bytes]] = []
         for key in bundle.state:
-            if not key.startswith(REGISTRY_KINDS):
-                continue
             shown = bundle.state[key]
+            if not key.startswith(REGISTRY_KINDS) or receipts.overrules(shown):
+                continue
             anchor, value = receipts.anchor(shown), shown.writes.get(key)
             if value is None:
                 anchor = replace(anchor, judgement=broken("not_written", "a receipt does not write what it stands for"))

@@ -21,8 +21,8 @@ from verifier.check_proof import read_signed_block
 
 # Keys as the contract writes them; a file with other ones was edited, and no receipt stands behind them.
 _KEY = re.compile(
-    r"(?:block/[^/]+/[0-9]{10}/[0-9]{10}|(?:chain|revocation)/[^/]+/[0-9]{10}|root/[^/]+/[^/]+/[0-9]{10}"
-    r"|(?!block/|chain/|revocation/|root/).*)"
+    r"(?:camera|participant|policy|delegation|revocation|chain)/[^/]+/[0-9]{10}"
+    r"|(?:block|change|root)/[^/]+/[^/]+/[0-9]{10}|pending/.+"
 )
 
 
@@ -88,6 +88,10 @@ class Source(Protocol):
         ...
 
     def entry(self, key: str) -> tuple[Position, str, bytes] | None: ...
+
+    def believe(self, trust: Trust | None) -> None:
+        """Told before anything is asked for: where evidence contradicts itself, whom the examiner believes counts."""
+        ...
 
     def prepare(self, camera: str, chain: int, first: int, last: int) -> None:
         """Fetch, where that has to be done, what the ledger shows about these slots of a chain and their camera."""

@@ -63,6 +63,9 @@ class Told:
     def height(self) -> int:
         return self.reader.height
 
+    def believe(self, trust: Trust | None) -> None:
+        pass
+
     def proof(self, slot: SlotName) -> bytes | None:
         return self.site.proofs.get(slot)
 
