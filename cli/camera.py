@@ -11,9 +11,9 @@ import typer
 
 from cli import camera_changes, camera_facts, camera_table
 from cli.console import raw, remark, result, show
-from cli.deciding import height
+from cli.deciding import height, private_place, public_key
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, make_app, opened
-from evidence.errors import ConfigInvalid, KeyUnavailable
+from evidence.errors import ConfigInvalid
 
 app = make_app("Propose, approve, change and look up cameras; set the sampling policy.")
 
@@ -46,42 +46,37 @@ def propose(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Propose a camera. Somebody else, a manager, approves it."""
+    """Propose a camera. Somebody else, a manager, approves it.
+
+    An owner proposes a private one: its address and location stay in this home, the ledger gets commitments to them.
+    """
     from cli.acting import call, identity_for, warn_without_recorder
     from evidence.certificates import parse_certificate
 
-    at, _ = opened(home, config, writing=True)
+    at, settings = opened(home, config, writing=True)
     who = identity_for(at, "propose_camera", acting)
     room = parse_certificate(who.certificate).attributes.get("control_room", "")
     members: dict[str, object] = {
         "camera": camera, "site": site, "ip": ip, "make": make, "model": model, "serial": serial,
         "firmware": firmware, "hardware_address": hardware_address, "location": location, "control_room": room,
-        "device_key": base64.b64encode(_public_key(at, camera, device_key)).decode("ascii"),
+        "device_key": base64.b64encode(_device_key(at, camera, device_key)).decode("ascii"),
         "key_custody": key_custody, "specification": specification,
     }  # fmt: skip
     if view_of is not None:
         members["view_of"] = view_of
     if who.role == "OWNER":
-        members["owner"] = who.name
+        members |= {"owner": who.name, **private_place(at, settings, camera, ip, location)}
     call(at, "propose_camera", members, name=who.name)
     result("PROPOSED", f"camera {camera}, proposed by {who.name}")
     remark(f"next: a manager approves it: veriframe camera approve {camera}")
     warn_without_recorder(at, camera)
 
 
-def _public_key(home: Any, camera: str, path: Path | None) -> bytes:
+def _device_key(home: Any, camera: str, path: Path | None) -> bytes:
     """DER of the public key in a PEM file, or of the key that this home keeps (or now makes) for the camera."""
-    if path is None:
-        from frame_sampler.device_key import device_key
+    from frame_sampler.device_key import device_key
 
-        return device_key(home, camera).public_key.spki
-    from cryptography.hazmat.primitives import serialization
-
-    try:
-        key = serialization.load_pem_public_key(path.read_bytes())
-    except ValueError as error:
-        raise KeyUnavailable("this is not a public key in PEM form", where=str(path)) from error
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return device_key(home, camera).public_key.spki if path is None else public_key(path)[0]
 
 
 @app.command(epilog=examples("veriframe camera approve gate-1", "veriframe camera approve gate-1 --as manager"))
@@ -182,8 +177,8 @@ def list_cameras(home: HomeOption = None, config: ConfigOption = None, as_json: 
     for each in cameras:
         built = " ".join(filter(None, (each["make"], each["model"])))
         table.add_row(
-            each["id"], each["status"], each["site"], each["ip"], built, words.who(each["proposer"]),
-            words.who(each["decided_by"]),
+            each["id"], each["status"], each["site"], "private" if each["owner"] else each["ip"], built,
+            words.who(each["proposer"]), words.who(each["decided_by"]),
         )  # fmt: skip
     result(f"{len(cameras)} {'camera' if len(cameras) == 1 else 'cameras'}")
     show(table)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.console import remark, result
-from cli.deciding import entry_of, height, listed, public_key, required_us, span_of, submitted, when
+from cli.deciding import entry_of, height, listed, private_place, public_key, required_us, span_of, submitted, when
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
@@ -53,7 +53,7 @@ def change(
 
     The options tell its kind: address, firmware, key, or device (a new one, with its key).
     """
-    at, _ = opened(home, config, writing=True)
+    at, settings = opened(home, config, writing=True)
     before = entry_of(at, camera)
     with_key = new_key or device_key is not None
     if new_key and device_key is not None:
@@ -65,6 +65,8 @@ def change(
     kind = _kind({name for name, value in given.items() if value is not None}, with_key=with_key)
     members: dict[str, object] = {"camera": camera, "kind": kind}
     needed = {"address": ("ip", "location"), "firmware": ("firmware",), "device": _DEVICE, "key": ()}[kind]
+    if kind == "address" and before["owner"]:
+        given |= private_place(at, settings, camera, ip, location)
     members |= {name: given[name] if given[name] is not None else before[name] for name in needed}
     if with_key:
         from cli.acting import identity_for

@@ -72,7 +72,8 @@ def _rows(facts: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     entry = facts["camera"]
     for name in _SHOWN:
         if entry[name]:
-            yield name.replace("_", " "), str(entry[name])
+            private = entry["owner"] is not None and name in ("ip", "location")
+            yield name.replace("_", " "), words.text(entry[name]) if private else str(entry[name])
     yield "proposed by", words.who(entry["proposer"])
     if entry["decided_by"]:
         yield "decided by", words.who(entry["decided_by"])

@@ -17,6 +17,7 @@ from evidence.errors import ConfigInvalid
 if TYPE_CHECKING:
     from cli.acting import Words
     from sdk.home import Home
+    from sdk.settings import Settings
 
 
 def submitted(
@@ -206,9 +207,29 @@ def cameras_of(names: Sequence[str]) -> list[str]:
     return sorted(set(names))
 
 
+def private_place(home: Home, settings: Settings, camera: str, ip: str | None, location: str | None) -> dict[str, str]:
+    """Commitments to the address and location of a private camera, as far as they are stated; both stay in this home.
+
+    Raises:
+        Malformed: not an IP address in its usual spelling.
+    """
+    from chaincode.cameras import check_addresses
+    from cli.acting import committed_text
+
+    if ip is not None:
+        check_addresses(ip, location or "", private=False)
+    stated = {"ip": ip, "location": None if location is None else location or "not stated"}
+    return {
+        name: committed_text(home, text, subject=f"camera/{camera}/{name}", url=settings.people.url)
+        for name, text in stated.items()
+        if text is not None
+    }
+
+
 def public_key(path: Path) -> tuple[bytes, str]:
     """DER and key id of the public key in a PEM file, a certificate's too."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     from evidence.digests import sha256
@@ -221,7 +242,7 @@ def public_key(path: Path) -> tuple[bytes, str]:
             if b"BEGIN CERTIFICATE" in data
             else serialization.load_pem_public_key(data)
         )
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyUnavailable("this is not a public key or certificate in PEM form", where=str(path)) from error
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return der, sha256(der).hex()

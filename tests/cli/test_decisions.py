@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from chaincode.reader import LedgerReader
 from evidence.commitments import text_commitment
+from evidence.ledger_format import parse_transaction
 from tests.cli.conftest import Place
 
 pytestmark = pytest.mark.slow
@@ -73,6 +75,44 @@ def test_a_lock_is_released_by_two(recorded: Place) -> None:
     (lock,) = json.loads(recorded.ok("lock", "list", "--json"))["locks"]
     assert (lock["status"], lock["released_by"]) == ("RELEASED", ["manager", "po-7"])
     assert "case closed" in recorded.ok("lock", "list")
+
+
+def test_of_a_private_camera_the_ledger_knows_neither_address_nor_place(founded: Place) -> None:
+    personal = ("192.168.178.77", "192.168.178.78", "Lindenallee 17, third floor", "Lindenallee 18", "Wilhelmina Brown")
+    founded.ok("participant", "register", "own-1", "--role", "OWNER", "--control-room", "cr-1", "--name", personal[4])
+    place = ("--ip", personal[0], "--location", personal[2])
+    wrong = founded.run("camera", "propose", "porch", "--site", "home", "--ip", "192.168.178.077", "--as", "own-1")
+    assert (wrong.returncode, "usual spelling" in wrong.stderr) == (3, True)
+    founded.ok("camera", "propose", "porch", "--site", "home", *place, "--as", "own-1")
+    founded.ok("camera", "propose", "yard", "--site", "home", "--ip", personal[0], "--as", "own-1")
+    founded.ok("camera", "approve", "porch")
+    assert "private" in founded.ok("camera", "list")
+    shown = founded.ok("camera", "show", "porch")
+    assert personal[0] in shown and personal[2] in shown, "this home keeps the texts"
+    founded.ok("camera", "change", "porch", "--ip", personal[1], "--as", "operator")
+    founded.ok("camera", "approve-change", "porch", "0")
+    founded.ok("camera", "change", "porch", "--location", personal[3], "--as", "operator")
+    founded.ok("camera", "approve-change", "porch", "1")
+    shown = founded.ok("camera", "show", "porch")
+    assert personal[1] in shown and personal[3] in shown
+    with LedgerReader(founded.home / "ledger.db") as reader:
+        said = b"".join(
+            part
+            for entry in reader.entries()
+            for part in (entry.value, reader.receipt_at(entry.position).transaction.payload)
+        )
+        arguments = [
+            argument
+            for event in reader.events()
+            for argument in parse_transaction(reader.receipt_at(event.position).transaction.payload).arguments
+        ]
+    (entry,) = [each for each in json.loads(founded.ok("camera", "list", "--json"))["cameras"] if each["id"] == "porch"]
+    assert len(entry["ip"]) == 64 and entry["ip"].encode() in said and any(b"porch" in each for each in arguments)
+    for path in founded.home.rglob("*"):
+        if path.is_file() and not path.name.startswith("people.db"):
+            said += path.name.encode() + path.read_bytes()
+    for each in personal:
+        assert each.encode() not in said + b"".join(arguments), each
 
 
 def test_a_revoked_key_reaches_the_verdict(recorded: Place) -> None:
