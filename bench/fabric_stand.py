@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,14 +25,16 @@ from network.package import Package, make_package
 from network.programs import require_programs
 from network.topology import Node, Topology, lay_out, read_topology
 from sdk.authority import load_authority
+from sdk.fabric_blocks import VALID, parse_block
 from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import Profile, read_profile
 from sdk.gateway import Gateway
+from sdk.gateway_blocking import BlockingGateway
 from sdk.identities import Identity, create_identity
 from sdk.keys import generate_key
 
 BARE = "bare"
-BARE_PORT = 5  # counted from a peer's base, beside those that network/topology.py names
+BARE_PORT = 9  # counted from a peer's base, beside those that network/topology.py names
 ENDORSEMENT = "AND('ControlRoomMSP.peer', OR('PoliceMSP.peer', 'AuditorMSP.peer'))"
 CONTROL_ROOM = "ControlRoomMSP"
 CHAIN = 1_780_000_000
@@ -266,21 +268,33 @@ def disk_bytes(network: Network, node: Node) -> tuple[int, int]:
 def settled(network: Network) -> None:
     """Wait until all peers hold the same blocks."""
     deadline = time.monotonic() + 30
-    while len(set(_heights(network))) > 1:
+    while len(set(heights(network))) > 1:
         if time.monotonic() > deadline:
             raise SystemExit("a peer stays behind")
         time.sleep(0.1)
 
 
-def _heights(network: Network) -> Iterator[int]:
+def heights(network: Network) -> list[int]:
+    """How many blocks each peer has."""
+    found = []
     for peer in network.topology.peers:
         profile = read_profile(profile_file(network.root, peer.organisation))
         admin = network.material.identity(f"admin-{peer.organisation}")
-        ledger = FabricLedger(profile, identity=admin, clock=now_us)
-        try:
-            yield ledger.height()
-        finally:
-            ledger.close()
+        with closing(FabricLedger(profile, identity=admin, clock=now_us)) as ledger:
+            found.append(ledger.height())
+    return found
+
+
+def void_transactions(stand: Stand, first_block: int) -> int:
+    """Transactions that were ordered and did not count, in the blocks from `first_block` on."""
+    channel = stand.topology.channel.encode("ascii")
+    void = 0
+    with BlockingGateway(stand.profile, stand.person("recorder-1"), clock=now_us) as gateway:
+        for number in range(first_block, heights(stand.network)[0]):
+            asked = str(number).encode("ascii")
+            block = gateway.evaluate("GetBlockByNumber", channel, asked, chaincode="qscc", organisations=[CONTROL_ROOM])
+            void += sum(each.code != VALID for each in parse_block(block)[1])
+    return void
 
 
 # -- processor time ----------------------------------------------------------------------------------------------------
