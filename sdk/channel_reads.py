@@ -40,8 +40,7 @@ class ChannelReads:
 
     def take(self, camera: str, chain: int, first: int, last: int) -> list[bytes]:
         """Signed reads that show slots `first` to `last` of a chain and what belongs to them; see `read_interval`."""
-        interval = Interval(camera=camera, chain=chain, first=first, last=last)
-        return read_interval(self._gateway, interval, hints=self.hints)
+        return read_interval(self._gateway, Interval.of(camera, chain, first, last), hints=self.hints)
 
     def full(self, position: Position) -> bytes | None:
         """The full receipt of the transaction at `position`: its whole block, which shows who wrote, and when."""

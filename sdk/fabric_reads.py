@@ -33,6 +33,8 @@ from sdk.fabric_proposal import Proposal, Transaction
 
 # Room for entries that are written between the plain question and the signed one.
 _SPLIT_AT = MAX_RAW_READS - 10
+# Ranges, and a tenth of the entries, that a page leaves to slots before what can stand elsewhere is moved out.
+_ROOM = 12
 _PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0)
 _ANSWER_BYTES = 16 << 20
 _NUMBERED = re.compile(r"[0-9]{10}")
@@ -60,6 +62,15 @@ class Slots(NamedTuple):
     chain: int
     first: int
     last: int
+
+
+class Run(NamedTuple):
+    """Slots `first` to `last` of one chain; `to_end`: nothing stands behind them, which shall be shown."""
+
+    chain: int
+    first: int
+    last: int
+    to_end: bool
 
 
 class Batches(NamedTuple):
@@ -150,39 +161,61 @@ def collect(
 def collect_pages(
     gateway: Endorser,
     camera: str,
-    slots: Slots,
-    beside: Iterable[tuple[str, str]],
+    runs: Sequence[Run],
+    core: Iterable[tuple[str, str]],
+    others: Iterable[tuple[str, str]] = (),
     *,
-    organisations: Sequence[str] | None = None,
+    newest: KeyRange,
     shows: Iterable[str] = (),
     wait: Wait = time.sleep,
 ) -> list[bytes]:
-    """Signed reads of an interval, each with all of `beside` and as many slots as it has room for.
+    """Signed reads of a camera's slots, each with all of `core` and as many of the slots as it has room for.
 
-    What else a proof needs (see `ranges_for`) stands in the same read as the slots, so that it cannot be older than
-    they are. Each page is one slot wider at both ends. Arguments and errors as `collect`; also
+    What judges the slots stands in the same read, so that it cannot be older than they are. Each run is one slot wider
+    at both ends.
+
+    Args:
+        core: the registry around the camera and what else goes with every slot; see `ranges_for`.
+        others: what has to be as new as the newest slot, in the same read or not; where it does not fit, it goes into
+            reads of its own, with `newest`.
+        newest: a range that holds what was written last.
+        shows, wait: as for `collect`, whose errors this raises as well.
 
     Raises:
-        ConfigInvalid: `beside` alone is more than one read can show.
+        ConfigInvalid: `core` alone is more than one read can show.
     """
-    fixed = list(_pieces(gateway, in_order(beside)))
-    ranges_left, entries_left = MAX_RANGES - len(fixed), MAX_ENTRIES - sum(piece.most for piece in fixed)
-    per_page = min(entries_left, ranges_left * MAX_RAW_READS) - 2
-    if per_page < 1:
-        raise ConfigInvalid(
-            f"the registry around camera {camera} is more than the {MAX_ENTRIES} entries that one read can show",
-            next_step="verify against the ledger with a full receipt, or begin a new channel",
-        )
+    fixed, beside = (list(_pieces(gateway, in_order(each))) for each in (core, others))
+    own = [piece for run in runs for piece in _run_pieces(camera, run)]
+    if not _leave_room([*fixed, *beside], own):
+        if not _leave_room(fixed, own):
+            raise ConfigInvalid(
+                f"the registry around camera {camera} is more than the {MAX_ENTRIES} entries that one read can show",
+                next_step="begin a new channel, or suspend nobody and register fewer people on this one",
+            )
+        parts = [*_packed(own, fixed), *_packed(beside, list(_pieces(gateway, [newest])))]
+    else:
+        parts = list(_packed(own, [*fixed, *beside]))
     expected = set(shows)
     documents = []
-    for first in range(slots.first, slots.last + 1, per_page):
-        page = slot_range(camera, Slots(slots.chain, max(0, first - 1), min(slots.last, first + per_page - 1) + 1))
-        counted = _counted(page)
-        pieces = [_Piece(page, 1)] if counted is None else list(_by_number(*counted))
-        wanted = {key for key in expected if any(a <= key < b for a, b in (page, *(each.range for each in fixed)))}
-        part = [each.range for each in (*fixed, *pieces)]
-        documents.append(_signed(gateway, part, organisations, wanted, wait).document)
+    for part in parts:
+        wanted = {key for key in expected if any(start <= key < end for start, end in part)}
+        documents.append(_signed(gateway, part, None, wanted, wait).document)
     return documents
+
+
+def _run_pieces(camera: str, run: Run) -> Iterator[_Piece]:
+    stem = f"block/{camera}/{run.chain:010d}"
+    first, last = max(0, run.first - 1), min(run.last + 1, MAX_SLOT_NUMBER)
+    for start in range(first, last + 1, _SPLIT_AT):
+        end = min(last, start + _SPLIT_AT - 1)
+        piece = _numbers(stem, start, end)
+        yield _Piece(KeyRange(piece.start, f"{stem}0") if run.to_end and end == last else piece, end - start + 1)
+
+
+def _leave_room(fixed: Sequence[_Piece], own: Sequence[_Piece]) -> bool:
+    """Whether a page with `fixed` still holds a good many slots."""
+    ranges_left, entries_left = MAX_RANGES - len(fixed), MAX_ENTRIES - sum(piece.most for piece in fixed)
+    return ranges_left >= min(len(own), _ROOM) and entries_left >= min(sum(piece.most for piece in own), _ROOM * 10)
 
 
 def in_order(ranges: Iterable[tuple[str, str]]) -> list[KeyRange]:
@@ -222,18 +255,19 @@ def _signed(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _packed(pieces: Iterable[_Piece]) -> Iterator[list[KeyRange]]:
-    """The ranges in runs that one read can hold."""
+def _packed(pieces: Iterable[_Piece], fixed: Sequence[_Piece] = ()) -> Iterator[list[KeyRange]]:
+    """The ranges in runs that one read can hold, each behind those that are `fixed`."""
+    always, room = [piece.range for piece in fixed], MAX_ENTRIES - sum(piece.most for piece in fixed)
     part: list[KeyRange] = []
-    left = MAX_ENTRIES
+    left = room
     for piece in pieces:
-        if part and (piece.most > left or len(part) == MAX_RANGES):
-            yield part
-            part, left = [], MAX_ENTRIES
+        if part and (piece.most > left or len(always) + len(part) == MAX_RANGES):
+            yield always + part
+            part, left = [], room
         part.append(piece.range)
         left -= piece.most
     if part:
-        yield part
+        yield always + part
 
 
 def _pieces(gateway: Endorser, ranges: Sequence[KeyRange]) -> Iterator[_Piece]:

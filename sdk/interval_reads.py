@@ -17,7 +17,7 @@ from evidence.proof_ranges import KeyRange, whole_range
 from evidence.records import MAX_SLOT_NUMBER
 from evidence.registry import CameraEntry, parse_camera_entry, parse_participant_entry
 from sdk.channel_view import ChannelView
-from sdk.fabric_reads import Batches, Slots, Wait, batch_ranges, collect_pages, ranges_for
+from sdk.fabric_reads import Batches, Run, Slots, Wait, batch_ranges, collect_pages, ranges_for, slot_range
 from sdk.gateway_blocking import BlockingGateway
 
 # Slots of another chain that are shown where it runs beside the interval: enough to say so.
@@ -29,16 +29,14 @@ BatchHints = Callable[[tuple[str, int, int]], Iterable[tuple[str, str, int]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """Slots `first` to `last` of a chain, both included."""
+    """Slots of a camera, in one or several of its chains, a run of each."""
 
     camera: str
-    chain: int
-    first: int
-    last: int
+    runs: tuple[Slots, ...]
 
-    @property
-    def slots(self) -> Slots:
-        return Slots(self.chain, self.first, self.last)
+    @classmethod
+    def of(cls, camera: str, chain: int, first: int, last: int) -> Interval:
+        return cls(camera=camera, runs=(Slots(chain, first, last),))
 
 
 def read_interval(
@@ -67,16 +65,19 @@ def read_interval(
         raise Refused(f"there is no camera {interval.camera} on this ledger", reason="not_found")
     camera = parse_camera_entry(history[-1].value)
     ledger = _Chains(view, interval.camera)
-    span_us = times_us or ledger.times_us(interval)
-    others = []
-    for chain in ledger.chains():
-        if chain != interval.chain:
-            others.append(ledger.beside(chain, span_us))
-    ranges: Sequence[KeyRange] = (
-        *ranges_for(interval.camera, (), room=camera.control_room, others=others),
-        *(_sealed(view, gateway.identity.role, camera, interval, hints)),
-    )
-    return collect_pages(gateway, interval.camera, interval.slots, ranges, shows=anchored, wait=wait)
+    span_us = times_us or ledger.times_us(interval.runs)
+    own = {run.chain for run in interval.runs}
+    others = [ledger.beside(chain, span_us) for chain in ledger.chains() if chain not in own]
+    # Where nothing stands behind a run that is shown to the chain's end: for another interval this is another chain.
+    runs = [Run(*run, to_end=ledger.block(run.chain, run.last + 1) is None) for run in interval.runs]
+    sealed = tuple(_sealed(view, gateway.identity.role, camera, interval, hints))
+    everything = ranges_for(interval.camera, (), room=camera.control_room)
+    chains = whole_range("chain", interval.camera)
+    core = [*(each for each in everything if each != chains), *sealed]
+    beside = [chains, *(slot_range(interval.camera, each) for each in others)]
+    last = interval.runs[-1]
+    newest = sealed[0] if sealed else slot_range(interval.camera, Slots(last.chain, last.last, last.last))
+    return collect_pages(gateway, camera.id, runs, core, beside, newest=newest, shows=anchored, wait=wait)
 
 
 class _Chains:
@@ -97,9 +98,12 @@ class _Chains:
             self._blocks[slot] = None if found is None else parse_signed_block(found.value).block
         return self._blocks[slot]
 
-    def times_us(self, interval: Interval) -> tuple[int, int] | None:
-        first, last = (self.block(interval.chain, each) for each in (interval.first, interval.last))
-        return None if first is None or last is None else (first.start_us, last.end_us)
+    def times_us(self, runs: Sequence[Slots]) -> tuple[int, int] | None:
+        found = [self.block(run.chain, each) for run in runs for each in (run.first, run.last)]
+        blocks = [each for each in found if each is not None]
+        if len(blocks) < len(found):
+            return None
+        return min(each.start_us for each in blocks), max(each.end_us for each in blocks)
 
     def beside(self, chain: int, span_us: tuple[int, int] | None) -> Slots:
         """The slots next to a time: the last one before it, those in it, the first one behind, or that there is none.
@@ -138,9 +142,10 @@ def _sealed(
 ) -> Iterable[KeyRange]:
     """Batches that hold the interval and the record before it, and all of the site's other recorders."""
     held: dict[tuple[str, str], list[int]] = {}
-    for sequence in range(max(0, interval.first - 1), interval.last + 1):
-        for site, recorder, batch in hints((interval.camera, interval.chain, sequence)):
-            held.setdefault((site, recorder), []).append(batch)
+    for run in interval.runs:
+        for sequence in range(max(0, run.first - 1), run.last + 1):
+            for site, recorder, batch in hints((interval.camera, run.chain, sequence)):
+                held.setdefault((site, recorder), []).append(batch)
     if not held or role not in ("AUDITOR", "CRM", "CRS", "OPERATOR", "RECORDER"):
         return ()  # the contract shows sealed batches to these roles alone; what was kept must do
     runs = [Batches(site, recorder, min(all_), max(all_)) for (site, recorder), all_ in held.items()]

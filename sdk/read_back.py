@@ -15,7 +15,7 @@ from evidence.batches import batch_key
 from evidence.blocks import parse_block, slot_key
 from evidence.errors import VeriframeError
 from sdk.attempt import Attempt
-from sdk.fabric_reads import Wait
+from sdk.fabric_reads import Slots, Wait
 from sdk.gateway_blocking import BlockingGateway
 from sdk.interval_reads import Interval, read_interval
 from sdk.sealed import Row
@@ -24,6 +24,9 @@ from sdk.store import Store, put_bytes, read_key
 
 # Slots that are asked for together: about a day of one camera, so that a crash loses little.
 MOST_SLOTS = 5000
+# Runs and slots that are shown in one read, where there are several.
+MOST_RUNS = 30
+MOST_TOGETHER = 600
 
 
 class ReadBack:
@@ -40,27 +43,29 @@ class ReadBack:
         after = 0
         while rows := self._spool.unread(limit=MOST_SLOTS, after=after):
             after = rows[-1].number
-            for run in _runs(rows):
+            for runs in _cameras(rows):
                 try:
-                    self._read(run)
+                    self._read(runs)
                 except VeriframeError as error:
-                    attempt.note(f"signed read {run[0].camera}", error)
+                    attempt.note(f"signed read {runs[0][0].camera}", error)
                     if error.retryable:
                         return
 
-    def _read(self, rows: Sequence[Row]) -> None:
-        first, last = rows[0], rows[-1]
+    def _read(self, runs: Sequence[Sequence[Row]]) -> None:
+        rows = [row for run in runs for row in run]
+        first = runs[0][0]
         blocks = [parse_block(row.block) for row in rows]
-        interval = Interval(camera=first.camera, chain=first.chain, first=first.sequence, last=last.sequence)
+        slots = tuple(Slots(run[0].chain, run[0].sequence, run[-1].sequence) for run in runs)
         documents = read_interval(
             self._gateway,
-            interval,
+            Interval(camera=first.camera, runs=slots),
             hints=self._batches_of,
             times_us=(min(each.start_us for each in blocks), max(each.end_us for each in blocks)),
             anchored=set(self._keys(rows)),
             wait=self._wait,
         )
-        names = [read_key(first.camera, first.chain, first.sequence, last.sequence, each) for each in documents]
+        # Named by the first of the runs; a read may show several.
+        names = [read_key(first.camera, *slots[0], each) for each in documents]
         for name, document in zip(names, documents, strict=True):
             put_bytes(self._store, name, document)
         # A crash before this line has it read again, which harms nothing.
@@ -77,9 +82,22 @@ class ReadBack:
         return () if batch is None else [(batch.site, batch.recorder, batch.batch)]
 
 
-def _runs(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Rows of one camera and chain whose sequences follow each other."""
+def _cameras(rows: Sequence[Row]) -> Iterator[list[list[Row]]]:
+    """Rows of one camera in runs of one chain whose sequences follow each other; some runs at a time.
+
+    Imported files are chains of their own, and many of them fit into one read.
+    """
     ordered = sorted(rows, key=lambda row: (row.camera, row.chain, row.sequence))
     numbered = enumerate(ordered)
-    for _, run in groupby(numbered, key=lambda each: (each[1].camera, each[1].chain, each[1].sequence - each[0])):
-        yield [row for _, row in run]
+    runs = [
+        [row for _, row in run]
+        for _, run in groupby(numbered, key=lambda each: (each[1].camera, each[1].chain, each[1].sequence - each[0]))
+    ]
+    for _, of_camera in groupby(runs, key=lambda run: run[0].camera):
+        group: list[list[Row]] = []
+        for run in of_camera:
+            if group and (len(group) == MOST_RUNS or sum(map(len, group)) + len(run) > MOST_TOGETHER):
+                yield group
+                group = []
+            group.append(run)
+        yield group

@@ -136,7 +136,7 @@ def test_what_could_not_be_read_stays_to_be_read_and_the_next_drain_reads_it(tow
 def test_peers_that_are_behind_or_differ_for_a_moment_are_asked_again(town: Town) -> None:
     state = town.recorder.record(town.spool, 1)
     gateway = town.ledger.gateway
-    interval = Interval(camera=CAMERA, chain=state.chain, first=0, last=0)
+    interval = Interval.of(CAMERA, state.chain, 0, 0)
     read_interval(gateway, interval, times_us=(START_US, START_US + 1))
     # Of before the anchoring: all of it is true, and it does not show what stands there now.
     old = Recording(gateway)
@@ -165,8 +165,8 @@ class Recording:
 def test_more_slots_than_a_read_shows_are_pages_that_each_hold_the_whole_registry(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fabric_reads, "MAX_ENTRIES", 90)
-    state = town.recorder.record(town.spool, 70)
+    monkeypatch.setattr(fabric_reads, "MAX_ENTRIES", 180)
+    state = town.recorder.record(town.spool, 190)
     assert town.drain().unread == 0
     reads = town.reads()
     assert len(reads) > 1
@@ -174,7 +174,32 @@ def test_more_slots_than_a_read_shows_are_pages_that_each_hold_the_whole_registr
         assert {"genesis", chain_key(CAMERA, state.chain), f"camera/{CAMERA}/0000000001"} <= read.entries.keys()
         assert covered(read.ranges, *whole_range("revocation", CAMERA))
     everything = [each for read in reads for each in read.ranges]
-    assert covered(everything, slot_key(CAMERA, state.chain, 0), slot_key(CAMERA, state.chain, 71))
+    assert covered(everything, slot_key(CAMERA, state.chain, 0), f"block/{CAMERA}/{state.chain:010d}0")
+
+
+def test_files_imported_together_share_a_read_and_a_later_one_shows_them_all(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is a chain, and every chain of a camera has to be shown with each: there may be many."""
+    monkeypatch.setattr(fabric_reads, "MAX_RANGES", 22)
+    chains = []
+    for number in range(16):
+        file = number.to_bytes(2, "big")
+        chains.append(town.recorder.record(town.spool, 2, file=file, start_us=START_US + number).chain)
+    assert town.drain().unread == 0
+    together = town.reads()
+    assert len(together) <= 2
+    late = town.recorder.record(town.spool, 1, file=b"late")
+    assert town.drain().unread == 0
+    before = {read.document for read in together}
+    added = [read for read in town.reads() if read.document not in before]
+    assert len(added) == 2  # what has no room beside the slots stands in a read of its own, which is no older
+    written = max(read.entries[slot_key(CAMERA, late.chain, 0)][0] for read in added)
+    assert all(read.as_of >= written for read in added)
+    ranges = [each for read in added for each in read.ranges]
+    assert covered(ranges, *whole_range("chain", CAMERA))
+    for chain in chains:  # what lies in the time of the late one, and what begins behind it
+        assert covered(ranges, slot_key(CAMERA, chain, 0), slot_key(CAMERA, chain, 2))
 
 
 def test_of_other_chains_the_slots_next_to_the_interval_are_shown(town: Town) -> None:
@@ -182,7 +207,7 @@ def test_of_other_chains_the_slots_next_to_the_interval_are_shown(town: Town) ->
     late = town.recorder.record(town.spool, 3, file=b"late")
     town.drain()
     span_us = (START_US + 1_000_000, START_US + 1_200_000)  # what the sixth record of `early` covers
-    interval = Interval(camera=CAMERA, chain=late.chain, first=0, last=2)
+    interval = Interval.of(CAMERA, late.chain, 0, 2)
     (document,) = read_interval(town.ledger.gateway, interval, times_us=span_us)
     read = parse_signed_read(document)
     beside = [key for key in read.entries if key.startswith(f"block/{CAMERA}/{early.chain:010d}/")]
