@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import grpc
 import pytest
 
 from evidence.errors import Refused
+from sdk import gateway_blocking
+from sdk.gateway import Outcome
 from sdk.gateway_blocking import BlockingGateway
 from sdk.gateway_endorsers import AGAIN_EVERY, LEARNING, Endorsers
 from tests.fabric.double.gateway import DoubleGateway, Fault
@@ -23,11 +26,20 @@ class Noting(DoubleGateway):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.asked: list[tuple[str, ...]] = []
+        self.most = self.now = 0
+        self._counting = threading.Lock()
         super().__init__(*arguments, **named)
 
     def Endorse(self, request: Any, context: Any) -> Any:
         self.asked.append(tuple(request.endorsing_organizations))
-        return super().Endorse(request, context)
+        with self._counting:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            return super().Endorse(request, context)
+        finally:
+            with self._counting:
+                self.now -= 1
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +127,17 @@ def test_what_is_private_is_left_to_the_gateway(operator: BlockingGateway, gatew
     learn(operator, gateway)
     propose(operator, transient={"a": b"b"})
     assert gateway.asked == [()]
+
+
+def test_many_calls_do_not_all_come_at_once(
+    operator: BlockingGateway, gateway: Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cameras = [members(**the_cast().camera(f"cam-{next(_cameras)}")) for _ in range(24)]
+    monkeypatch.setattr(gateway_blocking, "AT_ONCE", 3)
+    gateway.most = 0
+    found = operator.submit_many([("propose_camera", (each,)) for each in cameras])
+    assert len({each.tx_id for each in found if isinstance(each, Outcome)}) == 24
+    assert 1 < gateway.most <= 3
 
 
 def test_known_sets_come_in_turn_and_the_gateway_chooses_now_and_then() -> None:
