@@ -111,9 +111,15 @@ class EmbeddedStage:
 
 
 class MemoryStage:
-    """The rules over memory, with nothing of a host but the caller's authentication."""
+    """The rules over memory, with nothing of a host but the caller's authentication.
 
-    def __init__(self, genesis: Genesis, founding: bytes) -> None:
+    Args:
+        world: what a transaction sees the memory through.
+    """
+
+    def __init__(self, genesis: Genesis, founding: bytes, *, world: type[MemoryWorld] = MemoryWorld) -> None:
+        self.sent = [founding]
+        self._world = world
         self._genesis = genesis
         self._admission = Admission(genesis)
         self._state = MemoryState()
@@ -123,7 +129,7 @@ class MemoryStage:
     def send(self, envelope: bytes, *, commit: bool = True) -> tuple[MemoryWorld, bytes]:
         admitted = self._admission.authenticate(read_envelope(envelope))
         transaction = admitted.transaction
-        world = MemoryWorld(self._state, caller=admitted.caller, tx_id=admitted.tx_id, tx_time_us=transaction.time_us)
+        world = self._world(self._state, caller=admitted.caller, tx_id=admitted.tx_id, tx_time_us=transaction.time_us)
         result = invoke(world, transaction.function, transaction.arguments)
         if commit:
             world.commit()
@@ -132,7 +138,8 @@ class MemoryStage:
         return world, result
 
     def submit(self, who: Identity, function: str, argument: bytes, *, time_us: int) -> bytes:
-        return self.send(signed_transaction(self._genesis, who, function, argument, time_us=time_us))[1]
+        self.sent.append(signed_transaction(self._genesis, who, function, argument, time_us=time_us))
+        return self.send(self.sent[-1])[1]
 
     def evaluate(self, who: Identity, function: str, argument: bytes, *, time_us: int) -> bytes:
         envelope = signed_transaction(self._genesis, who, function, argument, time_us=time_us)
