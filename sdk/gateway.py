@@ -42,7 +42,7 @@ LOG = logging.getLogger("veriframe.gateway")
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
-# For a refusal by one foreign organisation only, whose peer may not have the newest block yet: some three seconds, as
+# For a refusal by other organisations only, whose peers may not have the newest block yet: some three seconds, as
 # it takes a peer to find another orderer when its own has died.
 LAGGING_ATTEMPTS = 6
 

@@ -67,7 +67,7 @@ class Trouble(Exception):
         self.reaction = reaction
         self.unanswered = unanswered  # the deadline passed
         self.perhaps_taken = perhaps_taken  # an orderer may have taken the envelope all the same
-        self.elsewhere = elsewhere  # one foreign organisation refused: its peer may only be behind
+        self.elsewhere = elsewhere  # only other organisations refused: their peers may be behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,14 +187,14 @@ def classify(
 
     Args:
         details: what single endorsers said.
-        own_msp: the gateway's organisation. Where only another one refuses, its peer may lag behind ours.
+        own_msp: the gateway's organisation. Where it does not refuse, the others' peers may lag behind ours.
     """
     refusals = [(each.msp, found) for each in details if (found := _refusal(each.message)) is not None]
     direct = _refusal(text)
     if direct is not None:
         return Trouble(direct, Reaction.STOP)
     if refusals:
-        lagging = call == "endorse" and len(refusals) == 1 and refusals[0][0] != own_msp
+        lagging = call == "endorse" and all(msp != own_msp for msp, _ in refusals)
         return Trouble(refusals[0][1], Reaction.AGAIN if lagging else Reaction.STOP, elsewhere=lagging)
     everything = " ".join([text, *(each.message for each in details)])
     for row in TABLE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +138,12 @@ def test_a_peer_that_says_nothing_costs_its_deadline_and_no_more(stand: Stand, o
         operator.evaluate("describe", b"{}", timeout_s=0.3)
 
 
-def test_a_foreign_peer_that_lags_is_asked_again_and_believed_in_the_end(
-    stand: Stand, operator: BlockingGateway
+@pytest.mark.parametrize("behind", [("PoliceMSP",), ("PoliceMSP", "AuditorMSP")], ids=["one", "both"])
+def test_foreign_peers_that_lag_are_asked_again_and_believed_in_the_end(
+    stand: Stand, operator: BlockingGateway, behind: tuple[str, ...]
 ) -> None:
-    lags = Fault(
-        call="endorse", status=C.ABORTED, text="failed", details=(("PoliceMSP", f"chaincode response 404, {REFUSAL}"),)
-    )
+    details = tuple((msp, f"chaincode response 404, {REFUSAL}") for msp in behind)
+    lags = Fault(call="endorse", status=C.ABORTED, text="failed", details=details)
     stand.gateway.faults.append(lags)
     assert operator.submit("propose_camera", camera()).block is not None
     stand.gateway.log.calls.clear()
@@ -150,6 +151,12 @@ def test_a_foreign_peer_that_lags_is_asked_again_and_believed_in_the_end(
     with pytest.raises(Refused):
         operator.submit("propose_camera", camera())
     assert len(calls(stand, "endorse")) == LAGGING_ATTEMPTS
+    # Where the own peer refuses as well there is nothing to wait for.
+    stand.gateway.log.calls.clear()
+    stand.gateway.faults[:] = [replace(lags, details=(*details, ("ControlRoomMSP", details[0][1])))]
+    with pytest.raises(Refused):
+        operator.submit("propose_camera", camera())
+    assert len(calls(stand, "endorse")) == 1
 
 
 def test_a_contract_process_that_breaks_is_an_outage_and_no_refusal(
