@@ -243,6 +243,12 @@ class Registry:
                 return entry
         return None
 
+    def recorders(self, site: str) -> Sequence[str]:
+        """Everybody who was ever registered as a recorder of the site."""
+        place = ("RECORDER", site)
+        found = {name for name, all_ in self._participants.items() if place in {(e.role, e.site) for _, e in all_}}
+        return sorted(found)
+
     def policies(self, control_room: str) -> Sequence[tuple[Position, bytes]]:
         """Policy documents set for a control room, oldest first."""
         return tuple(self._policies.get(control_room, ()))

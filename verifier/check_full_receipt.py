@@ -58,10 +58,6 @@ class FullReceiptJudge:
             )
         return known[1]
 
-    def connected(self, receipt: FullReceipt) -> bool:
-        """Whether the receipt's headers lead to a block that the examiner saw earlier."""
-        return any(height in receipt.headers for height in self._seen)
-
     def _written(self, receipt: FullReceipt) -> Written:
         transaction = receipt.transaction
         certificate = transaction.creator.parsed()
@@ -96,10 +92,9 @@ class FullReceiptJudge:
         if not named.satisfied_by(endorsers):
             whom = joined(endorsers) or "nobody whom the examiner trusts"
             return untrusted("write_endorsement", f"the write was endorsed by {whom}, not by {named.rule}")
-        orderers = self._signers.fit(receipt.block.signers(self._signers.consenters), ORDERER, transaction.time_us)
-        if len(orderers) < named.orderer_quorum:
-            text = (
-                f"{len(orderers)} trusted orderers signed its block, where the examiner asks for {named.orderer_quorum}"
-            )
+        signed = receipt.block.signers(self._signers.consenters)
+        orderers = self._signers.keys(signed, ORDERER, transaction.time_us)
+        if orderers < named.orderer_quorum:
+            text = f"{orderers} trusted orderers signed its block, where the examiner asks for {named.orderer_quorum}"
             return untrusted("orderers", text)
         return SOUND

@@ -9,11 +9,11 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from evidence.batches import parse_batch
-from evidence.blocks import Block, SignedBlock, parse_signed_block, slot_key
+from evidence.blocks import Block, SignedBlock, chain_key, parse_signed_block, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
 from evidence.proof_file import ProofFile, mismatch, parse_proof_file
-from verifier.anchor import SOUND, Anchor, AnchorJudge, Judgement, Shown, Standing, broken
+from verifier.anchor import SOUND, Anchor, AnchorJudge, Judgement, Shown, Standing, broken, untrusted
 from verifier.bundle import Bundle, SlotName
 from verifier.check_registry import RegistryJudge
 from verifier.shown_registry import worst
@@ -107,12 +107,24 @@ class ProofJudge:
                 return judgement, sealed_by, batch_key
             if signed.block not in blocks:
                 return broken("not_in_batch", "the sealed batch does not hold this record"), sealed_by, batch_key
-            return worst((judgement, self._whole(proof, signed, sealed_by))), sealed_by, batch_key
+            judgements = judgement, self._listed(slot, sealed_by), self._whole(proof, signed, sealed_by)
+            return worst(judgements), sealed_by, batch_key
         judgement = self._registry.judge(record, signed, None)
         pending = Judgement(
             standing=Standing.PENDING, code="pending", text="the record is signed, but not anchored yet"
         )
         return worst((pending, judgement)), None, None
+
+    def _listed(self, slot: SlotName, anchor: Anchor) -> Judgement:
+        """Whether the ledger lists the chain of a sealed record: else one could be kept beside it, unseen.
+
+        Of open anchors the contract sees to that; of a batch it knows only which chains it is said to open.
+        """
+        shown = self._bundle.state.get(chain_key(*slot[:2]))
+        opened = None if shown is None else self._receipts.anchor(shown)
+        if opened is None or opened.position > anchor.position:
+            return untrusted("chain_unlisted", "the chain of the record is not shown to have been opened on the ledger")
+        return opened.judgement
 
     def _earliest_batch(self, slot: SlotName) -> str | None:
         """The sealed batch that counts for a slot: the earliest with a leaf that the contract would have let in.

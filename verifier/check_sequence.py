@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from evidence.batches import Batch, parse_batch
+from evidence.batches import Batch, batch_key, parse_batch
 from evidence.blocks import Block, SignedBlock, chain_key, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
@@ -210,7 +210,13 @@ def _unshown(bundle: Bundle, camera: str, chains: set[int]) -> list[int]:
 
 
 def check_sealed(
-    own: Sequence[Judged], bundle: Bundle, receipts: AnchorJudge, registry: RegistryJudge, *, site: str
+    own: Sequence[Judged],
+    bundle: Bundle,
+    receipts: AnchorJudge,
+    registry: RegistryJudge,
+    *,
+    site: str,
+    assume: bool,
 ) -> list[Finding]:
     """Whether sealed batches leave room for a second version of a record, however the record itself is anchored.
 
@@ -222,10 +228,16 @@ def check_sealed(
     batches = _batches(bundle, receipts, site)
     if not anchored or not (batches or any(judged.batch is not None for judged in anchored)):
         return []
-    begin, complete = _begin(anchored, batches, bundle, receipts)
+    limit = Standing.UNTRUSTED if assume else Standing.SOUND
+    believed = [each for each in batches if receipts.anchor(bundle.state[each[1]]).judgement.standing <= limit]
+    begin, complete = _begin(anchored, believed, bundle, receipts, limit)
     last = max(judged.anchor.position for judged in anchored if judged.anchor is not None)
     batches = [each for each in batches if begin <= each[0] <= last]
     complete = complete and _contiguous(batches)
+    for recorder in {*registry.registry.recorders(site), *(batch.recorder for _, _, batch, _ in batches)}:
+        numbers = {position: batch.batch for position, _, batch, _ in believed if batch.recorder == recorder}
+        start, end = _while(site, recorder, numbers.get(begin), numbers.get(last))
+        complete = complete and receipts.shows_all(start, end, since=last, assume=assume)
     versions = {judged.slot: {judged.proof.signed.block} for judged in anchored if judged.proof is not None}
     for _, key, batch, _ in batches:
         leaves = _leaves(bundle, key, batch)
@@ -246,8 +258,25 @@ def check_sealed(
     return []
 
 
+def _while(site: str, recorder: str, first: int | None, last: int | None) -> tuple[str, str]:
+    """The range of ledger keys in which a recorder's batches of a while stand.
+
+    Args:
+        first, last: number of its batch with which the while begins or ends; None where that is another's.
+    """
+    stem = f"root/{site}/{recorder}"
+    return (
+        f"{stem}/" if first is None else batch_key(site, recorder, first),
+        f"{stem}0" if last is None or last == MAX_SLOT_NUMBER else batch_key(site, recorder, last + 1),
+    )
+
+
 def _begin(
-    anchored: Sequence[Judged], batches: Sequence[AnchoredBatch], bundle: Bundle, receipts: AnchorJudge
+    anchored: Sequence[Judged],
+    batches: Sequence[AnchoredBatch],
+    bundle: Bundle,
+    receipts: AnchorJudge,
+    limit: Standing,
 ) -> tuple[Position, bool]:
     """Where another version of the records could first stand, and whether that is shown for all their chains.
 
@@ -259,8 +288,9 @@ def _begin(
         before = (camera, chain, sequence - 1)
         key = slot_key(*before) if sequence else chain_key(camera, chain)
         receipt = bundle.state.get(key)
-        if receipt is not None and key in receipt.writes:
-            found.append(receipts.anchor(receipt).position)
+        anchor = None if receipt is None or key not in receipt.writes else receipts.anchor(receipt)
+        if anchor is not None and anchor.judgement.standing <= limit:
+            found.append(anchor.position)
             continue
         holding = [
             position
@@ -278,9 +308,11 @@ def _batches(bundle: Bundle, receipts: AnchorJudge, site: str) -> list[AnchoredB
         if key.startswith(f"root/{site}/") and key in receipt.writes:
             try:
                 document = receipt.writes[key]
-                found.append((receipts.anchor(receipt).position, key, parse_batch(document), document))
+                batch = parse_batch(document)
             except Malformed:
                 continue
+            if key == batch_key(batch.site, batch.recorder, batch.batch):
+                found.append((receipts.anchor(receipt).position, key, batch, document))
     return sorted(found, key=lambda each: each[:2])
 
 

@@ -42,7 +42,7 @@ class Signers:
             msp: [offered[root] for root in roots if root in offered]
             for msp, roots in ({} if named is None else named.msps).items()
         }
-        self._judged: dict[tuple[bytes, str | None], tuple[Certificate | None, str]] = {}
+        self._judged: dict[tuple[str, bytes, str | None], tuple[Certificate | None, str]] = {}
 
     @property
     def consenters(self) -> Mapping[int, FabricIdentity]:
@@ -55,7 +55,7 @@ class Signers:
         Args:
             unit: as what it must be certified, None where anybody of the organisation will do.
         """
-        known = identity.serialized or identity.certificate, unit
+        known = identity.msp, identity.certificate, unit
         if known not in self._judged:
             self._judged[known] = self._judge(identity, unit)
         certificate, reason = self._judged[known]
@@ -63,12 +63,14 @@ class Signers:
             return f"a certificate of {identity.msp} was used outside its validity"
         return reason
 
-    def fit(self, identities: Iterable[FabricIdentity], unit: str, time_us: int) -> list[FabricIdentity]:
-        return [each for each in identities if not self.unfit(each, unit, time_us)]
+    def keys(self, identities: Iterable[FabricIdentity], unit: str, time_us: int) -> int:
+        """How many of these signers count: one key is one, under however many certificates or names."""
+        fit = (each.parsed() for each in identities if not self.unfit(each, unit, time_us))
+        return len({certificate.public_key.key_id for certificate in fit if certificate is not None})
 
     def organisations(self, identities: Iterable[FabricIdentity], unit: str, time_us: int) -> tuple[str, ...]:
         """Organisations for which at least one of these signers speaks."""
-        return tuple(sorted({each.msp for each in self.fit(identities, unit, time_us)}))
+        return tuple(sorted({each.msp for each in identities if not self.unfit(each, unit, time_us)}))
 
     def _judge(self, identity: FabricIdentity, unit: str | None) -> tuple[Certificate | None, str]:
         msp = identity.msp

@@ -244,7 +244,9 @@ class _Trial:
             interval_us=span_us,
             assume=self.assume,
         )
-        yield from check_sealed(in_use, court.bundle, court.receipts, court.registry, site=record.site)
+        yield from check_sealed(
+            in_use, court.bundle, court.receipts, court.registry, site=record.site, assume=self.assume
+        )
         yield from check_time(in_use, self._headers())
         yield from check_policy(in_use, court.registry)
         yield from self._shorter(own.camera)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from fabric_protos.common import common_pb2
 from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
@@ -19,7 +21,7 @@ from evidence.canonical import canonical, parse_canonical
 from evidence.certificates import parse_certificate
 from evidence.digests import sha256, to_base64
 from evidence.fabric_block import BlockHeader
-from evidence.keys import PrivateKeySigner
+from evidence.keys import P256_ORDER, PrivateKeySigner
 from evidence.proof_ranges import KeyRange, request, whole_range
 from evidence.registry import Position
 from evidence.trust import FabricTrust, Trust
@@ -221,6 +223,17 @@ def trusting(*ledgers: FabricTrust, **changes: Any) -> Trust:
 def intruder(msp: str, now_us: int) -> Signer:
     """A peer under a root that calls itself the organisation's."""
     return signer(make_authority(msp, now_us=now_us), now_us)
+
+
+def respelled(certificate: bytes) -> bytes:
+    """The same certificate with the issuer's other signature: S and n-S verify alike."""
+    parsed = x509.load_der_x509_certificate(certificate)
+    r, s = decode_dss_signature(parsed.signature)
+    signature = encode_dss_signature(r, P256_ORDER - s)
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
+    bits = b"\x03" + bytes([len(signature) + 1]) + b"\x00" + signature
+    body = parsed.tbs_certificate_bytes + algorithm + bits
+    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
 
 
 def endorsed_payload(

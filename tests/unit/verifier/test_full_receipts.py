@@ -12,7 +12,7 @@ from evidence.errors import Malformed
 from evidence.fabric_receipt import full_receipt_document, parse_full_receipt
 from evidence.registry import Position
 from evidence.trust import SeenCheckpoint
-from tests.unit.verifier.signed_reads import LEDGER_ID, Channel, Signer, intruder, signer, trusting
+from tests.unit.verifier.signed_reads import LEDGER_ID, Channel, Signer, intruder, respelled, signer, trusting
 from tests.unit.verifier.small_site import Site
 from tests.unit.verifier.test_signed_reads import examined
 from verifier.model import State
@@ -114,6 +114,13 @@ def test_orderers_are_counted_where_the_examiner_asks_for_them(channel: Channel)
     for orderers in ([], [stranger], [channel.peers["AuditorMSP"]]):
         found = verdict(channel, receipt(channel, orderers=orderers), orderer_quorum=1)
         assert found.state is State.UNTRUSTED_PROOF and "trusted orderers signed its block" in found.sentence
+
+
+def test_one_orderer_counts_once_however_its_certificate_is_spelled(channel: Channel) -> None:
+    orderer = signer(channel.site.authorities["AuditorMSP"], channel.site.now_us, unit="orderer")
+    twice = [orderer, replace(orderer, certificate=respelled(orderer.certificate))]
+    found = verdict(channel, receipt(channel, orderers=twice), orderer_quorum=2)
+    assert found.state is State.UNTRUSTED_PROOF and "1 trusted orderers signed its block" in found.sentence
 
 
 def test_another_past_than_the_one_seen_earlier_is_refused(channel: Channel) -> None:

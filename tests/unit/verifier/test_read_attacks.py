@@ -6,21 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from evidence.batches import batch_key, make_batch
 from evidence.canonical import canonical, parse_canonical
 from evidence.certificates import parse_certificate
 from evidence.digests import sha256
 from evidence.errors import Malformed
-from evidence.keys import P256_ORDER
+from evidence.leaf_list import leaf_list
 from evidence.proof_ranges import KeyRange, whole_range
 from evidence.registry import Position
 from evidence.trust import Revocation, parse_trust
 from tests.unit.verifier import small_site
-from tests.unit.verifier.signed_reads import Channel, Signer, intruder, trusting
+from tests.unit.verifier.signed_reads import Channel, Signer, intruder, respelled, trusting
 from tests.unit.verifier.small_site import Site, footage_of, picture
 from tests.unit.verifier.test_signed_reads import codes, examined, other_chain, second_chain
+from verifier.anchor import Standing
+from verifier.court import Court
 from verifier.model import State
 
 __all__ = ["second_chain"]
@@ -202,17 +203,6 @@ def test_positions_beyond_all_reason_end_in_a_verdict(channel: Channel, height: 
 # Who signed.
 
 
-def respelled(certificate: bytes) -> bytes:
-    """The same certificate with the issuer's other signature: S and n-S verify alike."""
-    parsed = x509.load_der_x509_certificate(certificate)
-    r, s = decode_dss_signature(parsed.signature)
-    signature = encode_dss_signature(r, P256_ORDER - s)
-    algorithm = bytes.fromhex("300a06082a8648ce3d040302")
-    bits = b"\x03" + bytes([len(signature) + 1]) + b"\x00" + signature
-    body = parsed.tbs_certificate_bytes + algorithm + bits
-    return b"\x30\x82" + len(body).to_bytes(2, "big") + body
-
-
 def test_a_revoked_certificate_stays_so_in_its_other_spelling(channel: Channel) -> None:
     peer = channel.peers["PoliceMSP"]
     revoked = Revocation(sha256=parse_certificate(peer.certificate).sha256, since_us=1)
@@ -276,3 +266,70 @@ def test_a_leaf_that_the_contract_would_not_have_let_in_does_not_say_so_either(s
         channel.source(read), channel.trust, foreign, camera="gate-1", start_us=later_us, end_us=later_us + 10**6
     )
     assert verdict.state is not State.NO_MATCH, verdict.sentence
+
+
+def test_a_sealed_record_of_a_chain_that_the_ledger_does_not_list_is_not_believed(site: Site) -> None:
+    site.enrol("gate-1")
+    site.record("gate-1", SCENE)
+    blocks = [each.block for each in site.waiting]
+    batch, _ = make_batch(blocks, site="north", recorder="rec-1", batch=0, previous=None)
+    batch = replace(batch, opened=())
+    site.now_us = blocks[-1].end_us + 1000
+    site.submit("rec-1", "anchor", batch.canonical())
+    key = batch_key("north", "rec-1", 0)
+    site.leaf_lists[key] = leaf_list(batch, site.waiting).canonical()
+    channel = Channel(site)
+    read = channel.read([*channel.ranges(), whole_range("root", "north", "rec-1")])
+    verdict = examined(channel.source(read), channel.trust)
+    assert verdict.state is State.UNTRUSTED_PROOF, verdict.sentence
+    site.sealed |= {(each.camera, each.chain, each.sequence): key for each in blocks}
+    court = Court(site.bundle(), site.trust)
+    assert {judged.standing for judged in court.judged.values()} == {Standing.UNTRUSTED}
+
+
+@pytest.fixture
+def two_recorders(site: Site) -> Channel:
+    """A camera whose records one recorder sealed, at a site that has two."""
+    site.register("rec-2", "RECORDER", control_room="cr-1", site="north")
+    site.enrol("gate-1")
+    site.record("gate-1", SCENE)
+    site.anchor_sealed()
+    return Channel(site)
+
+
+def test_batches_of_a_sites_other_recorders_must_be_shown(two_recorders: Channel) -> None:
+    roots = [whole_range("root", "north", name) for name in ("rec-1", "rec-2")]
+    for shown, noted in ((roots, False), (roots[:1], True)):
+        verdict = examined(
+            two_recorders.source(two_recorders.read([*two_recorders.ranges(), *shown])), two_recorders.trust
+        )
+        assert verdict.state is State.VERIFIED
+        assert ("sealed_leaves" in codes(verdict)) is noted
+
+
+# Records that the ledger does not show.
+
+
+def test_a_signed_record_in_the_place_of_one_that_was_left_out_changes_nothing(channel: Channel) -> None:
+    site = channel.site
+    state = site.states["gate-1"]
+    read = channel.read(without=lambda key: key.startswith("block/") and key.endswith("1"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(small_site, "picture", lambda camera, number, letter="P": sha256(b"second %d" % number))
+        site.states["gate-1"] = replace(
+            state, next_sequence=1, next_unit=10, previous=None, end_us=small_site.NOON + 400_000
+        )
+        site.record("gate-1", "IPPPPPPPPP")
+    verdict = examined(channel.source(read), channel.trust)
+    assert verdict.state is State.UNDETERMINED, verdict.sentence
+
+
+def test_an_old_read_does_not_say_that_nothing_was_anchored_later(channel: Channel) -> None:
+    site = channel.site
+    old = channel.read([*channel.ranges()[:-1], whole_range("block", "gate-1")])
+    later_us = site.now_us + 10**12
+    foreign = footage_of([sha256(b"foreign %d" % number) for number in range(30)])
+    verdict = examined(
+        channel.source(old), channel.trust, foreign, camera="gate-1", start_us=later_us, end_us=later_us + 10**6
+    )
+    assert verdict.state is State.UNDETERMINED, verdict.sentence
