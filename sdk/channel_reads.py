@@ -11,12 +11,14 @@ from evidence.errors import ConfigInvalid
 from evidence.fabric_block import parse_fabric_block
 from evidence.fabric_configuration import FabricConfiguration, parse_configuration
 from evidence.fabric_receipt import full_receipt_document
+from evidence.proof_ranges import whole_range
 from evidence.registry import Position
 from sdk.channel_home import import_identities
 from sdk.channel_ledger import looking_at
 from sdk.channel_view import question_s
 from sdk.channel_word import block_bytes, configuration_block, genesis_hash
 from sdk.fabric_profile import read_profile
+from sdk.fabric_reads import collect
 from sdk.gateway_blocking import BlockingGateway
 from sdk.home import Home
 from sdk.identities import Identity, load_identity
@@ -41,6 +43,10 @@ class ChannelReads:
     def take(self, camera: str, chain: int, first: int, last: int) -> list[bytes]:
         """Signed reads that show slots `first` to `last` of a chain and what belongs to them; see `read_interval`."""
         return read_interval(self._gateway, Interval.of(camera, chain, first, last), hints=self.hints)
+
+    def founding(self) -> list[bytes]:
+        """A signed read of the founding document alone."""
+        return collect(self._gateway, [whole_range("genesis")])
 
     def full(self, position: Position) -> bytes | None:
         """The full receipt of the transaction at `position`: its whole block, which shows who wrote, and when."""

@@ -215,13 +215,13 @@ def _custody(stack: ExitStack, home: Home, copy: Home) -> Custody:
 
 def _kept(
     stack: ExitStack, home: Home, fresh: Fresh | None = None, full: Full | None = None,
-    configuration: FabricConfiguration | None = None,
+    configuration: FabricConfiguration | None = None, founding: Callable[[], Iterable[bytes]] | None = None,
 ) -> FabricSource:  # fmt: skip
     """A home on a channel, as its kept signed reads show the ledger; with `fresh` ones where the network is asked."""
     custody = _custody(stack, home, stack.enter_context(snapshot(home)))
     return FabricSource(
-        home.ledger_id, custody, kept=_KeptReads(custody.store), fresh=fresh, full=full, configuration=configuration,
-        own=own_channel(home), authorities=_authorities(home),
+        home.ledger_id, custody, kept=_KeptReads(custody.store, founding), fresh=fresh, full=full,
+        configuration=configuration, own=own_channel(home), authorities=_authorities(home),
     )  # fmt: skip
 
 
@@ -236,24 +236,26 @@ def _channel(stack: ExitStack, where: OnChannel) -> FabricSource:
     full, configuration = (reads.full, reads.configuration()) if where.full else (None, None)
     if home is None:
         return FabricSource(
-            reads.ledger_id, Custody(), kept=lambda camera: (), fresh=reads.take, full=full, configuration=configuration
-        )
+            reads.ledger_id, Custody(), kept=_KeptReads(None, reads.founding), fresh=reads.take, full=full,
+            configuration=configuration,
+        )  # fmt: skip
     if home.profile is None or home.ledger_id != reads.ledger_id:
         raise ConfigInvalid(
             "this home's ledger is another one than the channel that is to be asked",
             where=str(home.path),
             next_step="leave --ledger out, or name the profile of the home's own channel",
         )
-    source = _kept(stack, home, reads.take, full, configuration)
+    source = _kept(stack, home, reads.take, full, configuration, reads.founding)
     reads.hints = source.batch_hints
     return source
 
 
 class _KeptReads:
-    """The signed reads in a home's store."""
+    """The signed reads in a home's store; where there are none, the founding as the network signs it now."""
 
-    def __init__(self, store: Store | None) -> None:
+    def __init__(self, store: Store | None, founding: Callable[[], Iterable[bytes]] | None = None) -> None:
         self._store = store
+        self._founding = founding
 
     def __call__(self, camera: str | None) -> Iterator[bytes]:
         """All that are kept for a camera; without a name the newest of each, which show the founding as well."""
@@ -262,6 +264,8 @@ class _KeptReads:
         for key in keys:
             of.setdefault(key.split("/")[1], []).append(key)
         wanted = [each[-1] for each in of.values()] if camera is None else of.get(camera, [])
+        if camera is None and not wanted and self._founding is not None:
+            yield from self._founding()
         for key in wanted:
             assert self._store is not None
             try:

@@ -68,7 +68,7 @@ class Town:
         done = CliRunner().invoke(app, list(map(str, arguments)))
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             return 3, str(done.exception)
-        return done.exit_code, done.output
+        return done.exit_code, done.stdout  # progress goes to stderr, when something takes long
 
     def ok(self, *arguments: str | Path) -> str:
         code, said = self.ends(*arguments)
@@ -167,6 +167,21 @@ def test_an_altered_copy_is_altered_also_while_the_network_is_away(town: Town, t
     code, said = town.verify(town.clip, "--trust", town.trust, "--ledger", town.away())
     assert code == UNDETERMINED
     assert "failed to connect" in said
+
+
+def test_reads_that_were_lost_are_taken_again_and_a_channel_alone_holds_no_pictures(town: Town, tmp_path: Path) -> None:
+    lost = tmp_path / "home"
+    shutil.copytree(town.home, lost)
+    shutil.rmtree(lost / "store/reads")
+    asked = ("--trust", town.trust, "--ledger", town.profile("control-room"))
+    code, said = town.ends("verify", town.clip, "--home", lost, "--trust", town.trust)
+    assert code == UNDETERMINED
+    assert "no signed read at hand" in said
+    assert town.ends("verify", town.clip, "--home", lost, *asked)[0] == VERIFIED
+    me = town.network.material.people / "manager-1"
+    code, said = town.ends("verify", town.clip, *asked, "--identity", me)
+    assert code == UNDETERMINED
+    assert "a ledger alone holds no proof" in said
 
 
 def test_police_see_for_themselves_once_they_were_granted_it(town: Town) -> None:
