@@ -54,14 +54,26 @@ def show(
 )
 def activate(
     version: Annotated[int, typer.Argument(metavar="VERSION", help="The next version.")],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Although this program does not know it, and will write nothing more.")
+    ] = False,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Let the next version of the rules count. Takes the ADMINs of two organisations.
 
-    Every organisation must run a contract that knows the version before: one that does not stops writing.
+    Every organisation must run a contract that knows the version before: one that does not stops writing. There is no
+    way back.
     """
+    from chaincode.table import VERSION
+
+    if version > VERSION and not anyway:
+        raise ConfigInvalid(
+            f"this program knows the rules up to version {VERSION}: under version {version} it could write nothing more",
+            where="activate_rules",
+            next_step="install the program that knows it, in every organisation; --anyway activates it all the same",
+        )
     who, answer = submitted(home, config, acting, "activate_rules", {"version": version})
     two_persons(answer, "ACTIVE", f"version {version} of the rules, called by {who}")
 

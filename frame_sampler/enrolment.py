@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from evidence.decisions import parse_revocation
 from evidence.errors import Refused
 from evidence.keys import Signer
 from evidence.policy import Policy, parse_policy
@@ -35,7 +36,7 @@ def enrolled_camera(home: Home, reader: StateReader, camera: str) -> Enrolled:
     Raises:
         ConfigInvalid: not a camera's name.
         Refused: the ledger does not know the camera (`not_found`), or nobody has approved it, or it is suspended,
-            rejected or retired (`denied`).
+            rejected or retired, or its key is revoked (`denied`).
         KeyUnavailable: its key is not here, or is not the one that the ledger knows.
     """
     check_camera_name(camera)
@@ -51,6 +52,8 @@ def enrolled_camera(home: Home, reader: StateReader, camera: str) -> Enrolled:
             f"camera {camera} is not approved: it is {entry.status.lower()}", reason="denied",
             next_step=_NEXT_STEP.get(entry.status, "a control room manager decides").format(camera=camera),
         )  # fmt: skip
+    if entry.device_key.key_id in revoked_keys(reader, camera):
+        raise _revoked(camera)
     return Enrolled(
         entry=entry,
         signer=key_of_id(home, camera, entry.device_key.key_id),
@@ -58,6 +61,18 @@ def enrolled_camera(home: Home, reader: StateReader, camera: str) -> Enrolled:
         chains=tuple(int(each.key.rsplit("/", 1)[1]) for each in reader.entries(f"chain/{camera}/")),
         beacon=beacon(home, reader),
     )
+
+
+def revoked_keys(reader: StateReader, camera: str) -> frozenset[str]:
+    """Ids of the camera's revoked keys: what is sealed under one can never be anchored."""
+    return frozenset(parse_revocation(each.value).key for each in reader.entries(f"revocation/{camera}/"))
+
+
+def _revoked(camera: str) -> Refused:
+    return Refused(
+        f"the key of camera {camera} is revoked: nothing signed with it can be anchored", reason="denied",
+        next_step=f"propose a new one: veriframe camera change {camera} --new-key; a manager approves it",
+    )  # fmt: skip
 
 
 class Signing:
@@ -70,19 +85,24 @@ class Signing:
         self._home, self._reader, self._camera = home, reader, camera
         self._height = -1
         self._history: list[CameraEntry] = []
+        self._revoked: frozenset[str] = frozenset()
         self._signers: dict[str, Signer] = {}
 
     def at(self, chain: int, sequence: int) -> tuple[CameraEntry, Signer]:
         """The approval, and the key that counts for the slot.
 
         Raises:
-            Refused: the camera is no longer approved under that key. KeyUnavailable: the key is not here.
+            Refused: the camera is no longer approved under that key, or the key is revoked.
+            KeyUnavailable: the key is not here.
         """
         height = self._reader.height
         if height != self._height:
             found = sorted(self._reader.entries(f"camera/{self._camera}/"), key=lambda each: each.key)
+            self._revoked = revoked_keys(self._reader, self._camera)
             self._history, self._height = [parse_camera_entry(each.value) for each in found], height
         key_id = key_of_slot(self._history[-1], self._history[:-1], chain, sequence).key_id
+        if key_id in self._revoked:
+            raise _revoked(self._camera)
         entry = next(
             (each for each in reversed(self._history) if (each.status, each.device_key.key_id) == (ACTIVE, key_id)),
             None,

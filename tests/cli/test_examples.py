@@ -122,6 +122,9 @@ def test_an_example_works_when_copied(places: Places, words: str, line: str) -> 
     if before:
         assert place.shell(before).returncode == 0
     ended = place.shell(line)
+    if words == "veriframe rules activate":  # there is no next version yet, and a ledger is not ended by an example
+        assert (ended.returncode, "write nothing more" in ended.stderr) == (2, True)
+        return
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout or ">" in line
     for name in (name for name, command in COMMAND_OF.items() if command == words and TABLE[name].kind == "submit"):

@@ -124,6 +124,18 @@ def test_a_camera_signs_with_its_new_key_from_the_named_slot_on(recorded: Place)
     assert recorded.ok("verify", "other.mp4", "--camera", "gate-1", "--trust", "trust.json", "--quiet") == "VERIFIED\n"
 
 
+def test_nothing_is_recorded_under_a_revoked_key_and_everything_under_the_next(recorded: Place) -> None:
+    recorded.ok("camera", "revoke-key", "gate-1", "--since", LATER, "--reason", "stolen", "--as", "manager")
+    later = ("sample", "other.mp4", "--camera", "gate-1", "--start", LATER)
+    ended = recorded.run(*later)
+    assert ended.returncode == 4, "sealed under that key it could never be anchored, nor be recorded again"
+    assert "the key of camera gate-1 is revoked" in ended.stderr and "--new-key" in ended.stderr
+    recorded.ok("camera", "change", "gate-1", "--new-key", "--as", "operator")
+    recorded.ok("camera", "approve-change", "gate-1", "0")
+    assert recorded.ok(*later).startswith("ANCHORED")
+    assert recorded.ok("verify", "other.mp4", "--camera", "gate-1", "--trust", "trust.json", "--quiet") == "VERIFIED\n"
+
+
 @pytest.mark.parametrize("steps", range(4))
 def test_a_new_key_that_is_cut_off_anywhere_leaves_a_camera_that_records(
     recorded: Place, steps: int, scene: SceneMaker, capsys: pytest.CaptureFixture[str]
