@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from chaincode import documents, entries
 from chaincode.arguments import Arguments
+from chaincode.bound_keys import bind_to_camera, require_free
 from chaincode.cameras import check_addresses, decidable, existing_camera
 from chaincode.rule import refuse
 from chaincode.world import World, prefix_range
 from evidence.blocks import chain_key
-from evidence.canonical import canonical
 from evidence.decisions import (
     Change,
     Revocation,
@@ -58,12 +58,9 @@ def propose_change(world: World, actor: ParticipantEntry, arguments: Arguments) 
         check_addresses(change.ip, change.location, private=entry.owner is not None)
     entries.check_camera(changed_camera(entry, change, actor.id))
     if key is not None:
-        if world.get(entries.key_entry_key(key.key_id)) is not None:
-            raise refuse(
-                "conflict", "a key belongs to one participant or camera, and this one is taken", "make a new key"
-            )
+        require_free(world, key.key_id)
         _check_slot(world, change)
-        world.put(entries.key_entry_key(key.key_id), canonical({"camera": entry.id}))
+        bind_to_camera(world, key.key_id, entry.id)
     world.put(change_key(change), change.canonical())
     return {"camera": entry.id, "number": number}
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from chaincode import entries
 from chaincode.arguments import Arguments
+from chaincode.bound_keys import bind_to_participant, require_free
 from chaincode.roles import PLACES, ROLES
 from chaincode.rule import refuse
 from chaincode.world import World
-from evidence.canonical import canonical
 from evidence.certificates import Caller
 from evidence.genesis import parse_genesis
 from evidence.registry import ParticipantEntry
@@ -58,7 +58,7 @@ def init(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     world.put(entries.GENESIS_KEY, arguments.document)
     for msp, key_id in admins:
         entry = _founding_entry(msp, key_id)
-        bind_key(world, key_id, entry.id)
+        bind_to_participant(world, key_id, entry.id)
         entries.append_participant(world, entry)
     return {"admins": [founding_admin_id(key_id) for _, key_id in admins]}
 
@@ -68,8 +68,7 @@ def register_participant(world: World, actor: ParticipantEntry, arguments: Argum
     if entries.newest(world, "participant", subject) is not None:
         raise refuse("conflict", f"a participant's id is used once, and {subject} exists", "choose another id")
     key_id = arguments.text("key")
-    if world.get(entries.key_entry_key(key_id)) is not None:
-        raise refuse("conflict", "a key belongs to one participant or camera, and this one is taken", "make a new key")
+    require_free(world, key_id)
     entry = ParticipantEntry(
         id=subject,
         n=0,
@@ -83,7 +82,7 @@ def register_participant(world: World, actor: ParticipantEntry, arguments: Argum
         valid_until_us=arguments.maybe_number("valid_until_us"),
     )
     _check_placed(entry)
-    bind_key(world, key_id, subject)
+    bind_to_participant(world, key_id, subject)
     entries.append_participant(world, entry)
     return {"participant": subject}
 
@@ -126,9 +125,8 @@ def rotate_participant_key(world: World, actor: ParticipantEntry, arguments: Arg
     if entry.id == actor.id:
         raise refuse("denied", "an ADMIN may not change their own entry", f"another ADMIN of {actor.msp} can do this")
     key_id = arguments.text("key")
-    if world.get(entries.key_entry_key(key_id)) is not None:
-        raise refuse("conflict", "a key belongs to one participant or camera, and this one is taken", "make a new key")
-    bind_key(world, key_id, entry.id)
+    require_free(world, key_id)
+    bind_to_participant(world, key_id, entry.id)
     entries.append_participant(world, replace(entry, n=entry.n + 1, key=key_id))
     return {"participant": entry.id, "n": entry.n + 1}
 
@@ -167,8 +165,3 @@ def _check_placed(entry: ParticipantEntry) -> None:
         if stated != (place in role.within):
             needs = "needs" if place in role.within else "takes no"
             raise refuse("invalid", f"a {role.words} ({entry.role}) {needs} {place.replace('_', ' ')}")
-
-
-def bind_key(world: World, key_id: str, participant: str) -> None:
-    """Give a key to a participant, for ever."""
-    world.put(entries.key_entry_key(key_id), canonical({"participant": participant}))

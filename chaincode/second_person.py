@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from chaincode import documents, entries
 from chaincode.arguments import Arguments
+from chaincode.bound_keys import bind_to_participant, require_free
 from chaincode.deputies import as_manager
 from chaincode.documents import Document
-from chaincode.participants import bind_key
 from chaincode.roles import CONTROL_ROOM
 from chaincode.rule import refuse
 from chaincode.world import World
@@ -89,13 +89,12 @@ def replace_admin(world: World, actor: ParticipantEntry, arguments: Arguments) -
     if entries.newest(world, "participant", made) is not None:
         raise refuse("conflict", f"a participant's id is used once, and {made} exists", "choose another id")
     key_id = arguments.text("key")
-    if world.get(entries.key_entry_key(key_id)) is not None:
-        raise refuse("conflict", "a key belongs to one participant or camera, and this one is taken", "make a new key")
+    require_free(world, key_id)
     if confirmed(world, actor, "replace_admin", arguments) is None:
         return waits(f"an ADMIN of a third organisation, neither {actor.msp} nor {entry.msp}")
     if entry.status == ACTIVE:
         entries.append_participant(world, replace(entry, n=entry.n + 1, status=SUSPENDED))
-    bind_key(world, key_id, made)
+    bind_to_participant(world, key_id, made)
     entries.append_participant(world, replace(entry, id=made, n=0, status=ACTIVE, key=key_id, valid_until_us=None))
     return {"executed": True, "participant": made}
 
