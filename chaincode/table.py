@@ -10,22 +10,14 @@ from chaincode import anchors, cameras, participants, policies, queries
 from chaincode.arguments import Argument, Arguments
 from chaincode.roles import ROLES
 from chaincode.rule import Rule
-from chaincode.table_decisions import DECISIONS
-from chaincode.table_questions import QUESTIONS
+from chaincode.table_decisions import CAMERA, DECISIONS, PARTICIPANT, REASON
+from chaincode.table_questions import EVERYBODY, KEEPERS, PAGE, QUESTIONS, SEES_BLOCKS, SEES_CAMERAS
 from chaincode.world import World
 from evidence.genesis import MAX_GENESIS_BYTES
 from evidence.registry import CAMERA_STATUSES, KEY_CUSTODY, PARTICIPANT_STATUSES, ParticipantEntry
 
 VERSION = 1
 
-EVERYBODY = tuple(ROLES)
-_SEES_CAMERAS = tuple(role for role in ROLES if role != "ADMIN")
-_SEES_BLOCKS = tuple(role for role in _SEES_CAMERAS if role != "LAS")
-_KEEPERS = ("CRM", "CRS", "OPERATOR", "RECORDER", "AUDITOR")
-
-_CAMERA = Argument(name="camera")
-_REASON = Argument(name="reason", kind="digest")
-_PARTICIPANT = Argument(name="participant")
 _PLACED = (
     Argument(name="role", choices=tuple(ROLES)),
     Argument(name="control_room", optional=True),
@@ -33,7 +25,6 @@ _PLACED = (
     Argument(name="site", optional=True),
     Argument(name="valid_until_us", kind="number", optional=True),
 )
-_PAGE = (Argument(name="limit", kind="number", optional=True), Argument(name="bookmark", kind="text", optional=True))
 
 
 def describe(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
@@ -77,7 +68,7 @@ _SUBMIT = (
         kind="submit",
         roles=("ADMIN",),
         text="the ADMIN of an organisation registers its participants, each under a key of its own",
-        arguments=(_PARTICIPANT, Argument(name="key", kind="key id"), *_PLACED),
+        arguments=(PARTICIPANT, Argument(name="key", kind="key id"), *_PLACED),
         subject="participant",
     ),
     Rule(
@@ -85,7 +76,7 @@ _SUBMIT = (
         kind="submit",
         roles=("ADMIN",),
         text="the ADMIN of an organisation changes its participants' role, place and end of registration",
-        arguments=(_PARTICIPANT, *_PLACED),
+        arguments=(PARTICIPANT, *_PLACED),
         subject="participant",
     ),
     Rule(
@@ -93,7 +84,7 @@ _SUBMIT = (
         kind="submit",
         roles=("ADMIN",),
         text="the ADMIN of an organisation suspends its participants",
-        arguments=(_PARTICIPANT,),
+        arguments=(PARTICIPANT,),
         subject="participant",
     ),
     Rule(
@@ -101,7 +92,7 @@ _SUBMIT = (
         kind="submit",
         roles=("ADMIN",),
         text="the ADMIN of an organisation reinstates its suspended participants",
-        arguments=(_PARTICIPANT,),
+        arguments=(PARTICIPANT,),
         subject="participant",
     ),
     Rule(
@@ -110,7 +101,7 @@ _SUBMIT = (
         roles=("OPERATOR", "OWNER"),
         text="an operator proposes a camera of the control room, an owner a private one",
         arguments=(
-            _CAMERA,
+            CAMERA,
             Argument(name="site"),
             *(
                 Argument(name=name, kind="text")
@@ -130,7 +121,7 @@ _SUBMIT = (
         kind="submit",
         roles=("CRM",),
         text="a control room manager of the camera's control room, who did not propose it, approves a camera",
-        arguments=(_CAMERA,),
+        arguments=(CAMERA,),
         subject="camera",
     ),
     Rule(
@@ -138,7 +129,7 @@ _SUBMIT = (
         kind="submit",
         roles=("CRM", "CRS"),
         text="a manager or supervisor of the camera's control room rejects a proposed camera, with a reason",
-        arguments=(_CAMERA, _REASON),
+        arguments=(CAMERA, REASON),
         subject="camera",
     ),
     Rule(
@@ -146,7 +137,7 @@ _SUBMIT = (
         kind="submit",
         roles=("CRM", "CRS"),
         text="a manager or supervisor of the camera's control room suspends an active camera, with a reason",
-        arguments=(_CAMERA, _REASON),
+        arguments=(CAMERA, REASON),
         subject="camera",
     ),
     Rule(
@@ -154,7 +145,7 @@ _SUBMIT = (
         kind="submit",
         roles=("CRM",),
         text="a manager of the camera's control room reinstates a suspended camera, with a reason",
-        arguments=(_CAMERA, _REASON),
+        arguments=(CAMERA, REASON),
         subject="camera",
     ),
     Rule(
@@ -162,7 +153,7 @@ _SUBMIT = (
         kind="submit",
         roles=("CRM",),
         text="a manager of the camera's control room retires a camera for good, with a reason",
-        arguments=(_CAMERA, _REASON),
+        arguments=(CAMERA, REASON),
         subject="camera",
     ),
     Rule(
@@ -193,34 +184,34 @@ _EVALUATE = (
     Rule(
         function=queries.get_camera,
         kind="evaluate",
-        roles=_SEES_CAMERAS,
+        roles=SEES_CAMERAS,
         text="a camera is shown to its control room, its owner, the local authority, auditors and whom it was granted",
-        arguments=(_CAMERA,),
+        arguments=(CAMERA,),
     ),
     Rule(
         function=queries.find_cameras,
         kind="evaluate",
-        roles=_SEES_CAMERAS,
+        roles=SEES_CAMERAS,
         text="cameras are shown to their control room, their owner, the local authority and auditors",
         arguments=(
             Argument(name="status", choices=CAMERA_STATUSES, optional=True),
             Argument(name="site", optional=True),
-            *_PAGE,
+            *PAGE,
         ),
     ),
     Rule(
         function=queries.history_camera,
         kind="evaluate",
-        roles=_SEES_CAMERAS,
+        roles=SEES_CAMERAS,
         text="a camera's history is shown to its control room, its owner, the local authority and auditors",
-        arguments=(_CAMERA, *_PAGE),
+        arguments=(CAMERA, *PAGE),
     ),
     Rule(
         function=queries.get_participant,
         kind="evaluate",
         roles=EVERYBODY,
         text="every participant may look up a pseudonym",
-        arguments=(_PARTICIPANT,),
+        arguments=(PARTICIPANT,),
     ),
     Rule(
         function=queries.find_participants,
@@ -230,7 +221,7 @@ _EVALUATE = (
         arguments=(
             Argument(name="status", choices=PARTICIPANT_STATUSES, optional=True),
             Argument(name="role", choices=tuple(ROLES), optional=True),
-            *_PAGE,
+            *PAGE,
         ),
     ),
     Rule(
@@ -238,7 +229,7 @@ _EVALUATE = (
         kind="evaluate",
         roles=EVERYBODY,
         text="every participant may read a pseudonym's history",
-        arguments=(_PARTICIPANT, *_PAGE),
+        arguments=(PARTICIPANT, *PAGE),
     ),
     Rule(
         function=policies.get_policy,
@@ -252,47 +243,47 @@ _EVALUATE = (
         kind="evaluate",
         roles=EVERYBODY,
         text="every participant may read all sampling policies",
-        arguments=(Argument(name="control_room"), *_PAGE),
+        arguments=(Argument(name="control_room"), *PAGE),
     ),
     Rule(
         function=queries.get_block,
         kind="evaluate",
-        roles=_SEES_BLOCKS,
+        roles=SEES_BLOCKS,
         text="what was anchored for a camera is shown to its control room, its owner and auditors",
-        arguments=(_CAMERA, Argument(name="chain", kind="number"), Argument(name="sequence", kind="number")),
+        arguments=(CAMERA, Argument(name="chain", kind="number"), Argument(name="sequence", kind="number")),
     ),
     Rule(
         function=queries.find_blocks,
         kind="evaluate",
-        roles=_SEES_BLOCKS,
+        roles=SEES_BLOCKS,
         text="what was anchored for a camera is shown to its control room, its owner and auditors",
         arguments=(
-            _CAMERA,
+            CAMERA,
             Argument(name="chain", kind="number"),
             Argument(name="first", kind="number", optional=True),
-            *_PAGE,
+            *PAGE,
         ),
     ),
     Rule(
         function=queries.find_chains,
         kind="evaluate",
-        roles=_SEES_BLOCKS,
+        roles=SEES_BLOCKS,
         text="the chains of a camera are shown to its control room, its owner and auditors",
-        arguments=(_CAMERA, *_PAGE),
+        arguments=(CAMERA, *PAGE),
     ),
     Rule(
         function=queries.get_batch,
         kind="evaluate",
-        roles=_KEEPERS,
+        roles=KEEPERS,
         text="sealed batches are shown to the recorder's control room and to auditors",
         arguments=(Argument(name="site"), Argument(name="recorder"), Argument(name="batch", kind="number")),
     ),
     Rule(
         function=queries.find_batches,
         kind="evaluate",
-        roles=_KEEPERS,
+        roles=KEEPERS,
         text="sealed batches are shown to the recorder's control room and to auditors",
-        arguments=(Argument(name="site"), Argument(name="recorder"), *_PAGE),
+        arguments=(Argument(name="site"), Argument(name="recorder"), *PAGE),
     ),
 )
 

@@ -11,9 +11,9 @@ from chaincode.table_decisions import CAMERA, SPAN
 EVERYBODY = tuple(ROLES)
 PAGE = (Argument(name="limit", kind="number", optional=True), Argument(name="bookmark", kind="text", optional=True))
 
-_SEES_CAMERAS = tuple(role for role in ROLES if role != "ADMIN")
-_SEES_BLOCKS = tuple(role for role in _SEES_CAMERAS if role != "LAS")
-_KEEPERS = ("CRM", "CRS", "OPERATOR", "RECORDER", "AUDITOR")
+SEES_CAMERAS = tuple(role for role in ROLES if role != "ADMIN")
+SEES_BLOCKS = tuple(role for role in SEES_CAMERAS if role != "LAS")
+KEEPERS = ("CRM", "CRS", "OPERATOR", "RECORDER", "AUDITOR")
 _INCIDENTS = ("CRM", "CRS", "OPERATOR", "PO", "PCRO", "LAS", "AUDITOR")
 _REQUESTS = ("CRM", "CRS", "OPERATOR", "RECORDER", "OWNER", "PO", "PCRO", "AUDITOR")
 _EXAMINERS = ("CRM", "CRS", "PO", "PCRO", "AUDITOR")
@@ -31,7 +31,7 @@ def _status(choices: tuple[str, ...]) -> Argument:
 
 def _of_camera(function: RuleFunction, what: str) -> Rule:
     text = f"{what} of a camera are shown to whoever is shown the camera"
-    return _ask(function, _SEES_CAMERAS, text, CAMERA, *PAGE)
+    return _ask(function, SEES_CAMERAS, text, CAMERA, *PAGE)
 
 
 _INCIDENTS_SHOWN = "incidents are shown to their control room, police, local authority and auditors"
@@ -55,7 +55,7 @@ QUESTIONS = (
     ),
     _ask(
         proofs.read_proof,
-        _SEES_BLOCKS,
+        SEES_BLOCKS,
         "what was anchored for a camera is shown to its control room, its owner, auditors, and police who are granted "
         "or have requested it; sealed batches to the recorder's control room and auditors; participants, policies, "
         "delegations and the founding to all of these",
@@ -75,7 +75,7 @@ QUESTIONS = (
     ),
     _ask(
         questions.find_holds,
-        (*_KEEPERS, "OWNER"),
+        (*KEEPERS, "OWNER"),
         "which footage is held is shown to the camera's control room, its owner and auditors",
         CAMERA,
     ),
@@ -102,7 +102,7 @@ QUESTIONS = (
     _ask(questions.history_lock, _LOCKS, _LOCKS_SHOWN, Argument(name="lock"), *PAGE),
     _ask(
         questions.find_attestations,
-        _KEEPERS,
+        KEEPERS,
         "attested leaf lists are shown to the recorder's control room and to auditors",
         Argument(name="site"),
         Argument(name="recorder"),
