@@ -60,6 +60,12 @@ def import_table(
 
     at, _ = opened(home, config, writing=not dry_run)
     who = identity_for(at, "propose_camera", acting)
+    if who.role == "OWNER":
+        raise ConfigInvalid(
+            "a table proposes cameras of a control room, and an owner has private ones",
+            where=who.name,
+            next_step="propose each with: veriframe camera propose",
+        )
     room = parse_certificate(who.certificate).attributes.get("control_room", "")
     lines = list(_read(table))
     with reading(at) as reader:
