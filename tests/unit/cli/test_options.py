@@ -1,4 +1,4 @@
-"""Times are unambiguous or refused, and nothing is overwritten unasked."""
+"""Times are unambiguous or refused, nothing is overwritten unasked, and a channel is named in one way."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.options import moment_us, refuse_overwrite
+from cli.options import moment_us, profile_of, refuse_overwrite, with_profile
 from evidence.errors import ConfigInvalid
+from sdk.home import Home
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,19 @@ def test_a_file_that_is_there_is_only_overwritten_when_asked(tmp_path: Path) -> 
     with pytest.raises(ConfigInvalid, match="already"):
         refuse_overwrite(path, force=False)
     refuse_overwrite(path, force=True)
+
+
+@pytest.mark.parametrize("address", ["fabric:", "sqlite:////l.db", "profile.yaml", "hfc:profile.yaml"])
+def test_only_a_fabric_profile_is_a_channel_to_record_on(address: str) -> None:
+    with pytest.raises(ConfigInvalid, match="not a Fabric ledger's address"):
+        profile_of(address)
+
+
+def test_a_home_with_a_ledger_of_its_own_is_not_moved_to_a_channel(tmp_path: Path) -> None:
+    own = Home(path=tmp_path, databases=tmp_path, ledger_id="embedded:" + "ab" * 32, demo=False)
+    assert with_profile(own, profile_of(None)) is own
+    with pytest.raises(ConfigInvalid, match="a ledger of its own") as caught:
+        with_profile(own, profile_of("fabric:p.yaml"))
+    assert "veriframe init" in caught.value.next_step
+    channel = Home(path=tmp_path, databases=tmp_path, ledger_id="fabric:c:" + "ab" * 32, demo=False, profile=Path("/p"))
+    assert with_profile(channel, profile_of("fabric:/other.yaml")).profile == Path("/other.yaml")
