@@ -81,6 +81,26 @@ def test_a_read_of_nobody_beside_a_sound_one_changes_nothing(channel: Channel) -
         assert examined(channel.source(*reads), channel.trust).state is State.VERIFIED
 
 
+@pytest.mark.parametrize("value", [b"{}", None])
+def test_a_founding_that_nobody_believes_takes_no_place(channel: Channel, value: bytes | None) -> None:
+    forged = value or canonical({**parse_canonical(value_under(channel, "genesis"), "genesis"), "nonce": "11" * 16})
+    read = channel.read(
+        [whole_range("genesis")], values={"genesis": forged}, positions={"genesis": Position(0, 0)},
+        endorsers=strangers(channel),
+    )  # fmt: skip
+    for reads in ((channel.read(), read), (read, channel.read())):
+        assert examined(channel.source(*reads), channel.trust).state is State.VERIFIED
+
+
+def test_a_revocation_that_nobody_believed_shows_condemns_nothing(channel: Channel) -> None:
+    true = channel.read()
+    revoked(channel)
+    assert examined(channel.source(true, channel.read(endorsers=strangers(channel))), channel.trust).state is (
+        State.VERIFIED
+    )
+    assert examined(channel.source(true, channel.read()), channel.trust).state is State.UNTRUSTED_PROOF
+
+
 def test_a_suspension_cannot_be_made_unreadable(site: Site) -> None:
     site.enrol("gate-1")
     site.record("gate-1", "IPPPPPPPPP")
