@@ -217,29 +217,40 @@ def policy(
     maximum: Annotated[int | None, typer.Option(help="Samples a second at most.")] = None,
     key_pictures: Annotated[bool | None, typer.Option(help="Also sample every key picture.")] = None,
     file: Annotated[Path | None, typer.Option("--set", metavar="JSON", help="A whole policy document.")] = None,
+    lowest: Annotated[int | None, typer.Option(help="Fewest samples a second that a supervisor may set.")] = None,
+    highest: Annotated[int | None, typer.Option(help="Most samples a second that a supervisor may set.")] = None,
     control_room: Annotated[str | None, typer.Option(help="Whose policy to show; else the only one.")] = None,
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the sampling policy in force, or set a new one for one's control room."""
+    """Show the sampling policy in force, or set a new one for one's control room.
+
+    A supervisor may set only what a manager allowed with --lowest and --highest.
+    """
     from cli.acting import call, identity_for
     from evidence.certificates import parse_certificate
 
     changes = {"minimum_per_s": minimum, "maximum_per_s": maximum, "key_pictures": key_pictures}
     changes = {name: value for name, value in changes.items() if value is not None}
-    setting = bool(changes) or file is not None
+    given = {"lowest_per_s": lowest, "highest_per_s": highest}
+    bounds = {name: value for name, value in given.items() if value is not None}
+    if len(bounds) == 1:
+        raise ConfigInvalid("a supervisor's bounds are two", next_step="--lowest N --highest N")
+    setting = bool(changes) or bool(bounds) or file is not None
     at, _ = opened(home, config, writing=setting)
     if setting:
         who = identity_for(at, "set_policy", acting)
         room = parse_certificate(who.certificate).attributes.get("control_room", "")
         document = _policy_document(file) if file is not None else _in_force(at, room)[1]
-        call(at, "set_policy", {"policy": {**document, **changes}}, name=who.name)
+        members: dict[str, object] = {"policy": {**document, **changes}}
+        call(at, "set_policy", members | ({"bounds": bounds} if bounds else {}), name=who.name)
         control_room = room
     room, document = _in_force(at, control_room)
+    allowed = _bounds_in_force(at, room)
     if as_json:
-        raw(json.dumps({"control_room": room, "policy": document}, indent=2) + "\n")
+        raw(json.dumps({"control_room": room, "policy": document, "bounds": allowed}, indent=2) + "\n")
         return
     from rich.table import Table
 
@@ -247,6 +258,8 @@ def policy(
     for name, value in document.items():
         if name != "type":
             table.add_row(name, json.dumps(value))
+    if allowed is not None:
+        table.add_row("a supervisor may set", f"{allowed['lowest_per_s']} to {allowed['highest_per_s']} per_s")
     result(f"sampling policy of {room or 'every control room (founding document)'}{', now set' if setting else ''}")
     show(table)
 
@@ -279,6 +292,15 @@ def _in_force(home: Any, control_room: str | None) -> tuple[str, dict[str, Any]]
     newest = dict(entries[-1])
     del newest["block"]
     return room, newest
+
+
+def _bounds_in_force(home: Any, control_room: str) -> dict[str, Any] | None:
+    """What a manager lets supervisors set in a control room; None where nothing was said."""
+    from cli.acting import every, reading
+
+    with reading(home) as reader:
+        entries = every(reader, f"bounds/{control_room}/") if control_room else []
+    return {name: entries[-1][name] for name in ("lowest_per_s", "highest_per_s")} if entries else None
 
 
 camera_facts.add_to(app)

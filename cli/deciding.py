@@ -164,13 +164,15 @@ def _whose(words: Words, named: str | Sequence[str]) -> str:
     return words.who(named) if isinstance(named, str) else ", ".join(words.who(each) for each in named)
 
 
-def two_persons(answer: Mapping[str, Any], done: str, what: str) -> None:
-    """Say what became of a call that takes two persons."""
+def two_persons(answer: Mapping[str, Any], done: str, what: str, *, again: str | None = None) -> None:
+    """Say what became of a call that takes two persons; `again`: what the second one types."""
     if answer.get("executed"):
         result(done, what)
         return
     result("WAITING", what)
     remark(f"next: {answer.get('waits_for', 'somebody else')} calls the same with the same arguments")
+    if again is not None:
+        remark(f"      {again}")
 
 
 def required_us(text: str, *, option: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from cli.options import (
     examples,
     make_app,
 )
+
+if TYPE_CHECKING:
+    from sdk.home import Home
 
 app = make_app("Lock evidence, and release it with somebody of another organisation.")
 
@@ -69,7 +72,10 @@ def release(
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Release a lock. Takes two persons of two organisations; the second one names the first one's commitment."""
+    """Release a lock. Takes two persons of two organisations.
+
+    The second one names the first one's commitment, or in the same home the same reason.
+    """
     from evidence.errors import ConfigInvalid
 
     if (reason is None) == (commitment is None):
@@ -81,9 +87,31 @@ def release(
 
     if reason is not None:
         at, settings = opened(home, config, writing=True)
-        commitment = committed_text(at, reason, subject=f"lock/{lock}", url=settings.people.url)
+        url = settings.people.url
+        commitment = _waiting(at, url, lock, reason) or committed_text(at, reason, subject=f"lock/{lock}", url=url)
     who, answer = submitted(home, config, acting, "release_evidence", {"lock": lock, "reason": commitment})
-    two_persons(answer, "RELEASED", f"lock {lock}, called by {who} with reason {commitment}")
+    two_persons(
+        answer, "RELEASED", f"lock {lock}, called by {who} with reason {commitment}",
+        again=f"veriframe lock release {lock} --commitment {commitment}",
+    )  # fmt: skip
+
+
+def _waiting(home: Home, url: str | None, lock: str, reason: str) -> str | None:
+    """The commitment to this reason with which a release waits for a second person, where this home keeps its text."""
+    from cli.acting import newest_below, now_us, reading
+    from evidence.canonical import canonical
+    from evidence.digests import sha256
+    from sdk.people import open_people
+
+    with open_people(home.people, url, now=now_us) as people:
+        alike = [each.commitment.hex() for each in people.openings(f"lock/{lock}") if each.text == reason]
+    with reading(home) as reader:
+        for commitment in alike:
+            arguments = sha256(canonical({"lock": lock, "reason": commitment})).hex()
+            found = newest_below(reader, f"pending/release-evidence/{arguments}/")
+            if found and found[-1]["status"] == "WAITING":
+                return commitment
+    return None
 
 
 @app.command("list", epilog=examples("veriframe lock list", "veriframe lock list --json"))

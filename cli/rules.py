@@ -70,7 +70,7 @@ def activate(
 
     if version > VERSION and not anyway:
         raise ConfigInvalid(
-            f"this program knows the rules up to version {VERSION}: under version {version} it could write nothing more",
+            f"this program knows rules up to version {VERSION}: under version {version} it could write nothing more",
             where="activate_rules",
             next_step="install the program that knows it, in every organisation; --anyway activates it all the same",
         )

@@ -67,14 +67,38 @@ def test_a_lock_is_released_by_two(recorded: Place) -> None:
         "lock", "set", "l-1", "--camera", "gate-1", *SPAN, "--review", "2036-01-01T00:00Z", "--reason", "trial",
         "--as", "po-7",
     )  # fmt: skip
-    first = recorded.ok("lock", "release", "l-1", "--reason", "case closed", "--as", "manager")
+    called = recorded.run("lock", "release", "l-1", "--reason", "case closed", "--as", "manager")
+    first = called.stdout
     assert first.startswith("WAITING")
     commitment = first.split("with reason ")[1].strip()
+    assert f"veriframe lock release l-1 --commitment {commitment}" in called.stderr
     assert recorded.run("lock", "release", "l-1", "--commitment", commitment, "--as", "manager").returncode == 4
     assert recorded.ok("lock", "release", "l-1", "--commitment", commitment, "--as", "po-7").startswith("RELEASED")
     (lock,) = json.loads(recorded.ok("lock", "list", "--json"))["locks"]
     assert (lock["status"], lock["released_by"]) == ("RELEASED", ["manager", "po-7"])
     assert "case closed" in recorded.ok("lock", "list")
+
+
+def test_in_one_home_the_same_reason_is_the_same_release(recorded: Place) -> None:
+    recorded.ok("participant", "register", "po-7", "--role", "PO", "--department", "d-1")
+    until = ("--review", "2036-01-01T00:00Z", "--reason", "case closed")
+    recorded.ok("lock", "set", "l-1", "--camera", "gate-1", *SPAN, *until, "--as", "po-7")
+    release = ("lock", "release", "l-1", "--reason")
+    assert recorded.ok(*release, "case closed", "--as", "manager").startswith("WAITING")
+    assert recorded.ok(*release, "appeal over", "--as", "po-7").startswith("WAITING"), "another reason is another call"
+    assert recorded.ok(*release, "case closed", "--as", "po-7").startswith("RELEASED")
+
+
+def test_a_supervisor_sets_policies_within_the_bounds_of_a_manager(founded: Place) -> None:
+    founded.ok("participant", "register", "ben", "--role", "CRS", "--control-room", "cr-1")
+    assert founded.run("camera", "policy", "--minimum", "2", "--as", "ben").returncode == 4, "no bounds are set yet"
+    assert founded.run("camera", "policy", "--lowest", "2", "--as", "manager").returncode == 2
+    founded.ok("camera", "policy", "--minimum", "2", "--lowest", "1", "--highest", "6", "--as", "manager")
+    assert "1 to 6" in founded.ok("camera", "policy", "--minimum", "3", "--maximum", "6", "--as", "ben")
+    ended = founded.run("camera", "policy", "--maximum", "7", "--as", "ben")
+    assert (ended.returncode, "1 to 6 samples a second" in ended.stderr) == (4, True)
+    shown = json.loads(founded.ok("camera", "policy", "--json"))
+    assert (shown["policy"]["minimum_per_s"], shown["bounds"]) == (3, {"lowest_per_s": 1, "highest_per_s": 6})
 
 
 def test_of_a_private_camera_the_ledger_knows_neither_address_nor_place(founded: Place) -> None:
