@@ -8,7 +8,7 @@ from evidence.blocks import Block
 from evidence.records import GapRecord
 from evidence.registry import ACTIVE
 from verifier import sentences
-from verifier.anchor import NOT_TRUSTED, Judgement, Standing, broken
+from verifier.anchor import Judgement, Standing, broken
 from verifier.asked import Asked
 from verifier.court import Court
 from verifier.model import Finding, Span, State
@@ -42,10 +42,10 @@ def explain(court: Court, asked: Asked, script: Script, *, assume: bool) -> Expl
     when = sentences.between(asked.start_us, asked.end_us)
     if segments:
         return State.NO_MATCH, sentences.no_match(segments, when=when, equals=equals), findings
-    if any(_concerns(block, asked) and block.kind == "segment" for block in court.blocks):
-        text = f"the ledger {sentences.short_ledger(court.ledger_id)} {NOT_TRUSTED}"
-        finding = Finding.of("anchor_not_trusted", sentences.whole(text))
-        return State.UNTRUSTED_PROOF, sentences.untrusted(text, None), (finding, *findings)
+    refused = court.untrusted(lambda block: _concerns(block, asked) and block.kind == "segment")
+    if refused is not None:
+        finding = Finding.of("anchor_not_trusted", sentences.whole(refused.text))
+        return State.UNTRUSTED_PROOF, sentences.untrusted(refused.text, None), (finding, *findings)
     doubt = _doubt(court, asked)
     if doubt:
         return State.UNDETERMINED, sentences.undetermined([doubt]), findings

@@ -70,16 +70,25 @@ class RegistryJudge:
         """
         position = AFTER_ALL if anchor is None else anchor.position
         camera = self.registry.camera_at(record.camera, position)
-        earlier = [entry for at, entry in self.registry.camera_history(record.camera) if at < position]
-        revoked = {each.key for at, each in self._shown.decisions.revocations(record.camera) if at < position}
+        judgement = self.judge_block(signed, anchor)
+        if judgement.standing is not Standing.SOUND or camera is None:
+            return judgement
+        if not self.registry.enrolled(camera.id, record.enrolment, position) or record.site != camera.site:
+            return untrusted("enrolment", "the record was made under another approval of the camera")
+        return judgement
+
+    def judge_block(self, signed: SignedBlock, anchor: Anchor | None) -> Judgement:
+        """The same of a block whose record is not at hand."""
+        name, position = signed.block.camera, AFTER_ALL if anchor is None else anchor.position
+        camera = self.registry.camera_at(name, position)
+        earlier = [entry for at, entry in self.registry.camera_history(name) if at < position]
+        revoked = {each.key for at, each in self._shown.decisions.revocations(name) if at < position}
         reason = judge_block(camera, signed, earlier=earlier, revoked=revoked)
         if reason is not None or camera is None:
             return _BLOCK[reason or "camera_unknown"]
         compromised = self._compromised(camera.id, signed.block.key, anchor)
         if compromised.standing is not Standing.SOUND:
             return compromised
-        if not self.registry.enrolled(camera.id, record.enrolment, position) or record.site != camera.site:
-            return untrusted("enrolment", "the record was made under another approval of the camera")
         known = (camera.id, position, "" if anchor is None else anchor.transaction, camera.n)
         if known not in self._histories:
             history = self._shown.history("camera", camera.id, camera.n)

@@ -18,7 +18,7 @@ from evidence.leaves import USER_SIDE
 from evidence.records import GapRecord
 from evidence.registry import CameraEntry, Position
 from evidence.trust import NO_TRUST, EmbeddedTrust, FabricTrust, Trust
-from verifier.anchor import AFTER_ALL, Anchor, AnchorJudge, Standing
+from verifier.anchor import AFTER_ALL, Anchor, AnchorJudge, Judgement, Standing
 from verifier.bundle import Bundle, SlotName
 from verifier.check_anchor import ReceiptJudge
 from verifier.check_decisions import WrittenDecisions
@@ -28,7 +28,7 @@ from verifier.check_signed_read import SignedReadJudge
 from verifier.check_vouched import VouchedDecisions
 from verifier.fabric_signers import Signers, readable_authorities
 from verifier.recorded import Recorded, RecordedSegment, RecordedSide
-from verifier.shown_registry import ShownRegistry
+from verifier.shown_registry import ShownRegistry, worst
 
 
 def own_word(genesis: Genesis) -> Trust:
@@ -114,32 +114,41 @@ class Court:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """Blocks on the ledger whose receipts hold together, trusted or not."""
-        return tuple(signed.block for signed, _, _ in self._anchored_blocks())
+        return tuple(signed.block for signed, _ in self._anchored_blocks())
 
     def anchored(self, concerned: Callable[[Block], bool], *, assume: bool) -> Iterator[Block]:
-        """Blocks on the ledger whose receipts are trusted (or would be).
+        """Blocks on the ledger whose receipts and signers are trusted (or would be).
 
-        What a sealed batch holds the contract has not seen: it counts if the contract would have let it in.
+        What a thief of a key anchored says nothing about other footage.
         """
         limit = Standing.UNTRUSTED if assume else Standing.SOUND
-        for signed, anchor, sealed in self._anchored_blocks():
+        for signed, anchor in self._anchored_blocks():
             believed = anchor.judgement.standing <= limit and concerned(signed.block)
-            if believed and (not sealed or self.registry.lets_in(signed, anchor)):
+            if believed and self.registry.judge_block(signed, anchor).standing <= limit:
                 yield signed.block
 
-    def _anchored_blocks(self) -> Iterator[tuple[SignedBlock, Anchor, bool]]:
-        """With what is shown about them, and whether they stand in a sealed batch."""
+    def untrusted(self, concerned: Callable[[Block], bool]) -> Judgement | None:
+        """Why the first of these blocks that are on the ledger is not trusted; None where there is none."""
+        for signed, anchor in self._anchored_blocks():
+            if concerned(signed.block):
+                found = worst((anchor.judgement, self.registry.judge_block(signed, anchor)))
+                if found.standing is Standing.UNTRUSTED:
+                    return found
+        return None
+
+    def _anchored_blocks(self) -> Iterator[tuple[SignedBlock, Anchor]]:
+        """With what is shown about them."""
         for key, receipt in self.bundle.state.items():
             anchor = self.receipts.anchor(receipt)
             if anchor.judgement.standing is Standing.BROKEN or key not in receipt.writes:
                 continue
             try:
                 if key.startswith("block/"):
-                    yield read_signed_block(receipt.writes[key]), anchor, False
+                    yield read_signed_block(receipt.writes[key]), anchor
                 elif key in self.bundle.leaf_lists:
                     leaves = parse_leaf_list(self.bundle.leaf_lists[key])
                     if leaves.belongs_to(parse_batch(receipt.writes[key])):
-                        yield from ((signed, anchor, True) for signed in leaves.blocks)
+                        yield from ((signed, anchor) for signed in leaves.blocks)
             except Malformed:
                 continue
 

@@ -327,6 +327,16 @@ def test_batches_of_a_sites_other_recorders_must_be_shown(two_recorders: Channel
         assert ("sealed_leaves" in codes(verdict)) is noted
 
 
+def test_what_a_thief_anchored_does_not_speak_against_other_footage(channel: Channel) -> None:
+    site = channel.site
+    foreign = footage_of([sha256(b"foreign %d" % number) for number in range(30)])
+    assert examined(channel.source(channel.read()), channel.trust, foreign, camera="gate-1").state is State.NO_MATCH
+    site.call("crm-1", "revoke_key", camera="gate-1", key=site.devices["gate-1"].public_key.key_id,
+              compromised_since_us=1, reason="ab" * 32)  # fmt: skip
+    verdict = examined(channel.source(channel.read()), channel.trust, foreign, camera="gate-1")
+    assert verdict.state is State.UNTRUSTED_PROOF and "compromised" in verdict.sentence
+
+
 # Records that the ledger does not show.
 
 
