@@ -28,13 +28,16 @@ def grant(
     camera: CameraArgument,
     participant: ParticipantArgument,
     purpose: Annotated[str, typer.Option(help="What for. The text stays in this home.")],
-    start: FromOption,
-    end: ToOption,
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="From when on they may look.")],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Until when they may look.")],
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Put somebody into a camera's list. A manager does this; for a private camera its owner."""
+    """Put somebody into a camera's list. A manager does this; for a private camera its owner.
+
+    The times say when they may look, not of when the footage is.
+    """
     who, _ = submitted(
         home, config, acting, "grant_access",
         {"camera": camera, "participant": participant, **span_of(start, end)},

@@ -27,7 +27,9 @@ app = make_app("Sealed batches: list them, and attest that their leaf lists were
     )
 )
 def attest(
-    leaves: Annotated[Path, typer.Argument(metavar="LEAVES", help="The leaf list, as the recorder delivered it.")],
+    leaves: Annotated[
+        Path, typer.Argument(metavar="LEAVES", help="The leaf list; the recorder has it in store/batches/SITE.")
+    ],
     acting: AsOption = None,
     home: HomeOption = None,
     config: ConfigOption = None,

@@ -55,7 +55,8 @@ def propose(
 
     at, settings = opened(home, config, writing=True)
     who = identity_for(at, "propose_camera", acting)
-    room = parse_certificate(who.certificate).attributes.get("control_room", "")
+    # Who belongs to no control room is refused for their role, once what they say has a form.
+    room = parse_certificate(who.certificate).attributes.get("control_room", "none")
     members: dict[str, object] = {
         "camera": camera, "site": site, "ip": ip, "make": make, "model": model, "serial": serial,
         "firmware": firmware, "hardware_address": hardware_address, "location": location, "control_room": room,

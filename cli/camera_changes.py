@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +15,13 @@ from cli.deciding import entry_of, height, listed, private_place, public_key, re
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
+if TYPE_CHECKING:
+    from cli.acting import Words
+
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")]
 NumberArgument = Annotated[int, typer.Argument(metavar="NUMBER", help="The change's number.")]
 
+_COMMITMENT = re.compile(r"[0-9a-f]{64}")
 _DEVICE = ("make", "model", "serial", "firmware", "hardware_address")
 
 
@@ -143,12 +149,29 @@ def changes(
     """List the changes of a camera and what became of them. Changes nothing."""
     listed(
         home, config, "change", prefix=f"change/{camera}/", as_json=as_json,
-        columns=("change", "status", "kind", "proposed by", "decided by", "ledger block", "reason"),
+        columns=("change", "status", "kind", "to", "proposed by", "decided by", "ledger block", "reason"),
         row=lambda each, words: (
-            str(each["number"]), each["status"], each["kind"], words.who(each["proposer"]),
+            str(each["number"]), each["status"], each["kind"], _new_values(each, words), words.who(each["proposer"]),
             words.who(each["decided_by"]), height(each["block"]), words.text(each["reason"]),
         ),
     )  # fmt: skip
+
+
+def _new_values(entry: Mapping[str, Any], words: Words) -> str:
+    """What a change sets: a manager decides about that. Texts of a private camera where this home knows them."""
+    from evidence.digests import sha256
+
+    parts = []
+    for name in ("ip", "location", *_DEVICE):
+        value = entry.get(name)
+        if value:
+            private = name in ("ip", "location") and _COMMITMENT.fullmatch(value) is not None
+            parts.append(f"{name.replace('_', ' ')} {words.text(value) if private else value}")
+    if entry.get("device_key"):
+        key_id = sha256(base64.b64decode(entry["device_key"])).hex()
+        chain, sequence = entry["key_from"]
+        parts.append(f"key {key_id[:16]} from chain {chain}, sequence {sequence} on")
+    return "; ".join(parts)
 
 
 def revoke_key(

@@ -61,6 +61,21 @@ def test_a_refusal_says_which_rule_and_who_could(recorded: Place) -> None:
     assert "a control room manager (CRM) of ControlRoomMSP can do this" in ended.stderr
 
 
+def test_who_belongs_to_no_control_room_is_refused_for_the_role(founded: Place) -> None:
+    founded.ok("participant", "register", "po-7", "--role", "PO", "--department", "d-1")
+    ended = founded.run("camera", "propose", "gate-1", "--site", "north", "--ip", "10.0.0.1", "--as", "po-7")
+    assert (ended.returncode, "you are PO of PoliceMSP" in ended.stderr) == (4, True)
+
+
+def test_who_decides_about_a_change_sees_what_it_sets(recorded: Place) -> None:
+    recorded.ok("camera", "change", "gate-1", "--ip", "10.0.4.99", "--as", "operator")
+    recorded.ok("camera", "change", "gate-1", "--new-key", "--as", "operator")
+    shown = recorded.ok("camera", "changes", "gate-1")
+    _, key = json.loads(recorded.ok("camera", "changes", "gate-1", "--json"))["changes"]
+    words = " ".join(shown.replace("│", " ").split())  # cells are wrapped
+    assert "10.0.4.99" in words and f"chain {key['key_from'][0]}" in words
+
+
 def test_a_lock_is_released_by_two(recorded: Place) -> None:
     recorded.ok("participant", "register", "po-7", "--role", "PO", "--department", "d-1")
     recorded.ok(
