@@ -10,14 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
 from chaincode.check import check_ledger
 from evidence.errors import Refused
-from tests.hosts import scenarios
+from tests.hosts import scenarios, sequences
 from tests.hosts.cast import the_cast
 from tests.hosts.decisions import DECISIONS
 from tests.hosts.replay import outcomes
 from tests.hosts.scenarios import SCENARIOS, Scenario
+from tests.hosts.sequences import Call
 from tests.hosts.stage import EmbeddedStage, MemoryStage, Stage, signed_transaction
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -37,6 +39,20 @@ def test_on_the_embedded_host(scenario: Scenario, tmp_path: Path) -> None:
     finally:
         embedded.close()
     assert check_ledger(embedded.path) == ()
+
+
+@settings(max_examples=15, deadline=None)
+@given(called=sequences.sequences)
+def test_a_random_sequence_ends_alike_on_both_hosts(
+    called: list[Call], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    embedded = EmbeddedStage(tmp_path_factory.mktemp("embedded"), the_cast())
+    try:
+        memory = MemoryStage(the_cast().genesis, embedded.sent[0])
+        assert sequences.outcomes(embedded, called) == sequences.outcomes(memory, called)
+        assert memory.state() == embedded.state()
+    finally:
+        embedded.close()
 
 
 def test_every_scenario_is_in_the_list() -> None:
