@@ -36,7 +36,8 @@ from evidence.registry import (
     Position,
     numbered_key,
 )
-from verifier.anchor import SOUND, Anchor, Judgement, Standing, untrusted
+from verifier.anchor import SOUND, Anchor, Judgement, Standing, broken, untrusted
+from verifier.said import as_signed
 from verifier.shown_registry import ShownRegistry, worst
 
 # Which decision moves a camera from which status to which.
@@ -80,6 +81,8 @@ class WrittenDecisions:
         """Whether whoever wrote the entry was entitled to; participants before cameras, in ledger order."""
         kind, subject, *_, number = key.split("/")
         anchor = self._shown.anchors[key]
+        if not self._as_signed(kind, key, anchor):
+            return broken("not_signed", f"the registry says something else than its author signed ({key})")
         if kind in ("change", "delegation", "revocation", "pending"):
             return self._word(kind, subject, key, anchor)
         after = Position(anchor.position.height, anchor.position.index + 1)
@@ -99,6 +102,13 @@ class WrittenDecisions:
             return untrusted("camera_entry", "entries of the camera contradict each other")
         before = self._shown.registry.camera_at(subject, anchor.position)
         return self._camera_decision(camera, before, anchor)
+
+    def _as_signed(self, kind: str, key: str, anchor: Anchor) -> bool:
+        receipt = self._shown.shown[key]
+        if kind == "pending" or not isinstance(receipt, Receipt):
+            return True
+        arguments = parse_transaction(receipt.transaction.payload).arguments
+        return as_signed(kind, anchor.function, arguments, receipt.writes[key])
 
     def _registrar(self, entry: ParticipantEntry, anchor: Anchor) -> Judgement:
         refused = untrusted("participant", f"{entry.id} was registered by somebody not entitled to")
@@ -165,7 +175,8 @@ class WrittenDecisions:
             return refused
         entitled = False
         if kind == "delegation":
-            own = actor.control_room == parse_delegation(value).control_room
+            delegation = parse_delegation(value)
+            own = (actor.control_room, actor.id) == (delegation.control_room, delegation.by)
             entitled = own and anchor.function in ("delegate", "end_delegation")
         elif kind == "pending":
             entitled = anchor.function == "replace_admin" and actor.role == "ADMIN"

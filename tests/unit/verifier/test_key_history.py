@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from chaincode import changes
+from chaincode import changes, entries
+from chaincode.world import World
 from evidence.blocks import parse_signed_block, sign_block, slot_key
 from evidence.canonical import canonical
+from evidence.decisions import Revocation
 from evidence.digests import sha256, to_base64
 from evidence.errors import Refused
 from evidence.keys import PrivateKeySigner
+from evidence.registry import PROPOSED, CameraEntry
 from sdk.keys import generate_key
 from tests.unit.verifier.small_site import NOON, Site
 from verifier.anchor import Standing
@@ -245,6 +248,33 @@ def test_what_a_bent_contract_let_in_is_reported(site: Site, monkeypatch: pytest
     site.anchor()
     assert standings(site) == {0: "SOUND", 1: "camera_not_active", 2: "key_revoked"}
     assert site.host.reader.get(slot_key("gate-1", CHAIN, 2)) is not None
+
+
+def test_a_ledger_cannot_put_another_key_into_a_proposal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operator and manager signed in good faith; the ledger's keeper wrote a key of the keeper's own."""
+    forged, append = PrivateKeySigner(generate_key()), entries.append_camera
+
+    def bent(world: World, entry: CameraEntry) -> None:
+        append(world, replace(entry, device_key=forged.public_key) if entry.status == PROPOSED else entry)
+
+    monkeypatch.setattr(entries, "append_camera", bent)
+    site.enrol("yard-2")
+    site.devices["yard-2"] = forged
+    site.record("yard-2", "IPPP")
+    site.anchor()
+    assert standings(site) == {0: "not_signed"}
+
+
+def test_a_ledger_cannot_let_a_revocation_reach_less_far_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    since_us = site.now_us
+    site.now_us += 3_600_000_000
+    site.record("gate-1", "IPPP")
+    site.anchor()
+    monkeypatch.setattr(
+        changes, "Revocation", lambda **given: Revocation(**{**given, "compromised_since_us": site.now_us + 1})
+    )
+    revoke(site, site.devices["gate-1"], since_us)
+    assert standings(site) == {0: "not_signed"}
 
 
 def test_a_change_approved_by_its_proposer_is_reported(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
