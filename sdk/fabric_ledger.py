@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from chaincode.committed import Committed, Event
 from chaincode.reader import LedgerEntry
-from evidence.errors import ConfigInvalid, Malformed, VeriframeError
+from evidence.errors import CommitUnknown, ConfigInvalid, Malformed, VeriframeError
 from evidence.ledger_format import Receipt
 from evidence.registry import Position
 from sdk.fabric_blocks import VALID, BlockTransaction, parse_block
@@ -69,7 +69,10 @@ class FabricLedger:
         found: list[Committed | VeriframeError] = []
         for outcome in self._gateway.submit_many(calls):
             if isinstance(outcome, Outcome):
-                found.append(self._committed(outcome))
+                try:
+                    found.append(self._committed(outcome))
+                except VeriframeError as error:
+                    found.append(error)
             elif isinstance(outcome, VeriframeError):
                 found.append(outcome)
             else:
@@ -119,7 +122,17 @@ class FabricLedger:
     def _committed(self, outcome: Outcome) -> Committed:
         if outcome.block is None:
             return Committed(tx_id=outcome.tx_id, position=None, result=outcome.result)
-        for transaction in self._block(outcome.block):
+        try:
+            block = self._block(outcome.block)
+        except VeriframeError as error:
+            # Not as the question's own error, which would say that nothing was written.
+            raise CommitUnknown(
+                f"the transaction is on the ledger, in block {outcome.block}, and the peer does not show that block: "
+                f"{error.detail}",
+                where=f"transaction {outcome.tx_id}",
+                next_step="look at what stands there before sending it again",
+            ) from error
+        for transaction in block:
             if transaction.tx_id == outcome.tx_id and transaction.code == VALID:
                 position = Position(height=outcome.block, index=transaction.index)
                 said = transaction.event

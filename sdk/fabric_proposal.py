@@ -184,8 +184,8 @@ def parse_endorsed(proposal: Proposal, envelope: Message) -> Transaction:
     """
     try:
         payload = common_pb2.Payload.FromString(envelope.payload)
-        header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
         proposed = proposal_pb2.Proposal.FromString(proposal.message)
+        own = common_pb2.Header.FromString(proposed.header)
         actions = transaction_pb2.Transaction.FromString(payload.data).actions
         if len(actions) != 1:
             raise Malformed("the gateway's transaction does not hold exactly one action")
@@ -200,7 +200,8 @@ def parse_endorsed(proposal: Proposal, envelope: Message) -> Transaction:
         )
     except DecodeError as error:
         raise Malformed("the gateway's transaction cannot be read") from error
-    if (header.tx_id, header.channel_id) != (proposal.tx_id, proposal.channel) or called.input != asked.input:
+    # The whole header as it was proposed: another kind, chaincode or time under our signature is another transaction.
+    if payload.header != own or called.input != asked.input:
         raise Malformed("the gateway answered with another transaction than was proposed")
     return Transaction(
         channel=proposal.channel,

@@ -14,13 +14,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 
-from evidence.errors import CommitUnknown, ConfigInvalid, EndorseFailed, LedgerUnavailable
+from evidence.errors import CommitUnknown, ConfigInvalid, EndorseFailed, LedgerUnavailable, Malformed
 from sdk.fabric_profile import ChannelProfile, Profile
 from sdk.fabric_proposal import (
     NONCE_BYTES,
@@ -32,7 +33,7 @@ from sdk.fabric_proposal import (
     creator_of,
     events_request,
 )
-from sdk.gateway_checkpoint import Checkpoint
+from sdk.gateway_checkpoint import MAX_BLOCK, Checkpoint
 from sdk.gateway_endorsers import Endorsers
 from sdk.gateway_errors import Reaction, Trouble
 from sdk.gateway_steps import ChaincodeEvent, GatewaySteps, Steps
@@ -42,9 +43,12 @@ LOG = logging.getLogger("veriframe.gateway")
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+# A stream of events that ended after so long had been open: longer than it takes to find that nobody is there.
+STOOD_S = 60.0
 # For a refusal by other organisations only, whose peers may not have the newest block yet: some three seconds, as
 # it takes a peer to find another orderer when its own has died.
 LAGGING_ATTEMPTS = 6
+_TX_ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +207,11 @@ class Gateway:
                     looked = True  # the peer's index answers with the first commit of this id
                     continue
                 if trouble.reaction not in (Reaction.ASK_STATUS, Reaction.SAME_ENVELOPE):
-                    raise
+                    # What the ledger says of a transaction is the end of it. What only a call says, be it a refused
+                    # repetition or a status that is not told, leaves open what became of an envelope that was sent.
+                    if trouble.of_ledger or not doubtful:
+                        raise
+                    raise Trouble(_unknown(transaction.tx_id, trouble.error.detail), Reaction.STOP) from trouble
                 doubtful = doubtful or trouble.perhaps_taken
                 if trouble.reaction is Reaction.ASK_STATUS:
                     # The orderers may have it: ask first. Where nothing is heard of it in time the same envelope goes
@@ -277,9 +285,10 @@ class Gateway:
 
         Raises:
             ConfigInvalid: not allowed, or no such channel. LedgerUnavailable: away for longer than `total_s`.
+            Malformed: an event that comes before one that was handed out.
         """
         at = after or Checkpoint(block=0, tx_id="")
-        pause = _Pause(self.profile.deadlines.total_s)
+        away: _Pause | None = None  # since when nothing was heard, which a stream that stands in silence is not
         while True:
             asked = events_request(
                 self._creator,
@@ -288,17 +297,23 @@ class Gateway:
                 block=at.block,
                 after_tx_id=at.tx_id,
             )
+            opened = asyncio.get_running_loop().time()
+            error = LedgerUnavailable("the peer keeps ending the stream of events", where="gateway")
             try:
                 async with aclosing(self._steps.events(asked, self._sign(asked.message))) as stream:
                     async for event in stream:
-                        at = Checkpoint(block=event.block, tx_id=event.tx_id)
-                        pause = _Pause(self.profile.deadlines.total_s)
+                        at = _behind(at, event)
+                        away = None
                         yield event
             except Trouble as trouble:
-                if trouble.reaction is not Reaction.AGAIN or not await pause.wait():
+                if trouble.reaction is not Reaction.AGAIN or not isinstance(trouble.error, LedgerUnavailable):
                     raise trouble.error from trouble
-            else:
-                await pause.wait()  # the peer ended the stream in good order, which it does when it shuts down
+                error = trouble.error
+            # Else the peer ended the stream in good order, which it does when it shuts down.
+            if away is None or asyncio.get_running_loop().time() - opened > STOOD_S:
+                away = _Pause(self.profile.deadlines.total_s)
+            if not await away.wait():
+                raise error
 
     # ------------------------------------------------------------------------------------------------------------
 
@@ -344,9 +359,18 @@ def _endorsers_failed(trouble: Trouble) -> bool:
     return trouble.elsewhere or isinstance(trouble.error, LedgerUnavailable | EndorseFailed)
 
 
-def _unknown(tx_id: str) -> CommitUnknown:
+def _behind(at: Checkpoint, event: ChaincodeEvent) -> Checkpoint:
+    """Where an event stands. Raises Malformed: not behind what came before, or in no place that could be kept."""
+    if not at.block <= event.block <= MAX_BLOCK or not _TX_ID.fullmatch(event.tx_id):
+        raise Malformed(
+            "the peer sent an event that stands nowhere behind the one before", where=f"block {event.block}"
+        )
+    return Checkpoint(block=event.block, tx_id=event.tx_id)
+
+
+def _unknown(tx_id: str, said: str = "") -> CommitUnknown:
     return CommitUnknown(
-        "the transaction was sent, and nobody said in time what became of it",
+        f"the transaction was sent, and nobody said in time what became of it{said and f': {said}'}",
         where=f"transaction {tx_id}",
         next_step="ask for the same transaction's status before sending it again",
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, TypeVar
 
+from evidence.errors import LedgerUnavailable
 from sdk.fabric_profile import ChannelProfile
 from sdk.fabric_proposal import CommitRequest, Proposal, Transaction
 from sdk.gateway import Gateway, Outcome
@@ -20,6 +22,7 @@ T = TypeVar("T")
 # A gateway refuses more than 500 at once of all its clients, and more only wait there: on two cores two hundred take a
 # second or more.
 AT_ONCE = 200
+END_S = 5.0  # what calls under way get when the client is closed
 
 
 class BlockingGateway:
@@ -33,6 +36,8 @@ class BlockingGateway:
         clock: Callable[[], int],
         steps: Callable[[], Steps] | None = None,
     ) -> None:
+        self._ending = threading.Lock()
+        self._ended = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fabric-gateway", daemon=True)
         self._thread.start()
@@ -51,9 +56,12 @@ class BlockingGateway:
         self.close()
 
     def close(self) -> None:
-        if self._loop.is_closed():
-            return
-        self._wait(self._gateway.close())
+        """Calls of other threads that still wait end with LedgerUnavailable."""
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+        asyncio.run_coroutine_threadsafe(_end(self._gateway), self._loop).result()
         self._stop()
 
     @property
@@ -140,12 +148,19 @@ class BlockingGateway:
             while True:
                 yield self._wait(_next(stream))
         finally:
-            self._wait(_closed(stream))
+            if not self._ended:
+                self._wait(_closed(stream))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._ending:  # else the loop could stop between the two, and the call would wait for ever
+            if self._ended:
+                work.close()
+                raise _closed_client()
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError as error:
+            raise _closed_client() from error
         except BaseException:
             future.cancel()  # for an interrupt of the waiting thread; without effect on work that has ended
             raise
@@ -160,6 +175,24 @@ async def _made(
     profile: ChannelProfile, identity: Identity, clock: Callable[[], int], steps: Callable[[], Steps] | None
 ) -> Gateway:
     return Gateway(profile, identity, clock=clock, steps=steps() if steps else None)
+
+
+async def _end(gateway: Gateway) -> None:
+    """Ends whatever still runs on the loop, so that nobody waits for it, then the connections."""
+    running = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running, timeout=END_S)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await gateway.close()
+
+
+def _closed_client() -> LedgerUnavailable:
+    return LedgerUnavailable(
+        "the client of the gateway was closed; what became of a transaction that was under way is not known",
+        next_step="open it anew",
+    )
 
 
 async def _next(stream: AsyncGenerator[ChaincodeEvent, None]) -> ChaincodeEvent:

@@ -14,7 +14,7 @@ from evidence.canonical import Fields, canonical, parse_canonical
 from evidence.errors import ConfigInvalid
 
 _MAX_BYTES = 1024
-_MAX_BLOCK = (1 << 53) - 1
+MAX_BLOCK = (1 << 53) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class CheckpointFile:
         except OSError as error:
             raise ConfigInvalid(f"the checkpoint cannot be read: {error.strerror}", where=str(self._path)) from error
         f = Fields(parse_canonical(data, "checkpoint", limit=_MAX_BYTES), "checkpoint", ("block", "tx_id"))
-        return Checkpoint(block=f.integer("block", 0, _MAX_BLOCK), tx_id=f.text("tx_id", limit=64))
+        return Checkpoint(block=f.integer("block", 0, MAX_BLOCK), tx_id=f.text("tx_id", limit=64))
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Durable when this returns; a crash leaves the old one or the new one. Raises ConfigInvalid."""

@@ -61,12 +61,14 @@ class Trouble(Exception):
         elsewhere: bool = False,
         unanswered: bool = False,
         perhaps_taken: bool = False,
+        of_ledger: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.reaction = reaction
         self.unanswered = unanswered  # the deadline passed
         self.perhaps_taken = perhaps_taken  # an orderer may have taken the envelope all the same
+        self.of_ledger = of_ledger  # the transaction was ordered, and this is what became of it
         self.elsewhere = elsewhere  # only other organisations refused: their peers may be behind
 
 
@@ -221,7 +223,7 @@ def classify_validation(code: int, tx_id: str) -> Trouble | None:
         return None
     name = transaction_pb2.TxValidationCode.Name(code) if code in transaction_pb2.TxValidationCode.values() else code
     kind, reaction, text = VALIDATION.get(code, (CommitInvalid, Reaction.STOP, "the transaction was ordered but void"))
-    return Trouble(kind(f"{text} ({name})", where=f"transaction {tx_id[:16]}"), reaction)
+    return Trouble(kind(f"{text} ({name})", where=f"transaction {tx_id[:16]}"), reaction, of_ledger=True)
 
 
 def _say(row: Row, call: Call, code: grpc.StatusCode, text: str, details: Sequence[Detail]) -> VeriframeError:

@@ -6,6 +6,7 @@ one is away, so that a killed peer costs one failed call.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import grpc
 from fabric_protos.gateway import gateway_pb2, gateway_pb2_grpc
 
-from evidence.errors import Malformed
+from evidence.errors import ConfigInvalid, Malformed
 from sdk.fabric_profile import GatewayAddress, Profile
 from sdk.fabric_proposal import (
     CommitRequest,
@@ -28,6 +29,8 @@ from sdk.fabric_proposal import (
 )
 from sdk.gateway_errors import Call, Reaction, Trouble, classify, classify_validation, details_of
 from sdk.gateway_tls import TlsFiles, ended, read_tls
+
+LOG = logging.getLogger("veriframe.gateway")
 
 MESSAGE_BYTES = 100 << 20  # Fabric's own limit
 EVENTS_S = 3600.0  # a stream of events is opened anew after an hour at the latest
@@ -157,7 +160,11 @@ class GatewaySteps:
 
     def _renewed(self, at: int) -> bool:
         """Whether the TLS files have changed since the connection was made; then a new one takes their content."""
-        files = read_tls(self._profile.gateways[at], self._profile)
+        try:
+            files = read_tls(self._profile.gateways[at], self._profile)
+        except ConfigInvalid as error:
+            LOG.warning("%s", error)  # somebody may just be replacing them, and a call may be under way
+            return False
         if files == self._files[at]:
             return False
         self._replaced.append(self._channels[at])  # other calls may still wait on it

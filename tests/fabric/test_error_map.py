@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +20,20 @@ from evidence.errors import (
     ConfigInvalid,
     EndorseFailed,
     LedgerUnavailable,
+    Malformed,
     Refused,
     SubmitFailed,
     VeriframeError,
 )
+from sdk import gateway as gateway_module
+from sdk.fabric_ledger import FabricLedger
 from sdk.gateway import LAGGING_ATTEMPTS
 from sdk.gateway_blocking import BlockingGateway
 from sdk.gateway_checkpoint import Checkpoint
 from sdk.gateway_errors import TABLE, Detail, Reaction, classify, classify_validation
+from sdk.gateway_steps import ChaincodeEvent
 from tests.fabric.double.gateway import Fault
-from tests.fabric.double.stand import Stand
+from tests.fabric.double.stand import QUICK, Stand
 from tests.hosts.cast import NOW_US, members, the_cast
 
 C = grpc.StatusCode
@@ -269,6 +276,53 @@ def test_what_an_orderer_will_never_take_is_a_failed_submission(stand: Stand, op
     assert len(stand.gateway.log.envelopes) == 1
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        Fault(call="commit status", status=C.PERMISSION_DENIED, text="not allowed to ask"),
+        Fault(call="commit status", status=C.INTERNAL, text="no"),
+    ],
+    ids=["status not told", "status broken"],
+)
+def test_an_acknowledged_envelope_never_ends_as_if_nothing_had_been_sent(
+    stand: Stand, operator: BlockingGateway, then: Fault
+) -> None:
+    stand.gateway.faults.append(then)
+    with pytest.raises(CommitUnknown) as caught:
+        operator.submit("propose_camera", camera())
+    tx_id = caught.value.where.removeprefix("transaction ")
+    assert operator.commit_status(operator.commit_request(tx_id)) > 0
+
+
+def test_a_repetition_that_is_refused_says_nothing_about_the_first_envelope(
+    stand: Stand, operator: BlockingGateway
+) -> None:
+    forbidden = "no orderers could process: received unsuccessful response: status=FORBIDDEN"
+    stand.gateway.faults += [
+        Fault(call="submit", silent=True, after=True),
+        Fault(call="commit status", silent=True),
+        Fault(call="submit", status=C.ABORTED, text=forbidden),
+    ]
+    with pytest.raises(CommitUnknown, match="FORBIDDEN") as caught:
+        operator.submit("propose_camera", camera())
+    assert operator.commit_status(operator.commit_request(caught.value.where.removeprefix("transaction "))) > 0
+
+
+def test_what_was_committed_is_never_told_as_if_it_had_failed(stand: Stand) -> None:
+    """The block is fetched after the commit; a ledger without it must not say `away` or `refused`."""
+    ledger = FabricLedger(stand.profile(), identity=the_cast()["operator"], clock=lambda: NOW_US)
+    lost = Fault(call="evaluate", status=C.UNKNOWN, text="chaincode response 500, Entry not found in index")
+    try:
+        stand.gateway.faults[:] = [lost]
+        with pytest.raises(CommitUnknown, match="is on the ledger, in block"):
+            ledger.submit("propose_camera", camera())
+        stand.gateway.faults[:] = [lost]
+        found = ledger.submit_many([("propose_camera", [camera()]), ("propose_camera", [camera()])])
+        assert sorted(type(each).__name__ for each in found) == ["CommitUnknown", "Committed"]
+    finally:
+        ledger.close()
+
+
 # -- validation codes --------------------------------------------------------------------------------------------------
 
 
@@ -394,6 +448,90 @@ def test_a_broken_stream_of_events_loses_and_doubles_nothing(
     later = operator.events(at)
     assert [next(later).tx_id, next(later).tx_id] == sent[3:]
     later.close()  # type: ignore[attr-defined]
+
+
+class Scripted:
+    """Streams of events as a test wants them; after the last one, none answers."""
+
+    def __init__(self, *streams: tuple[float, list[ChaincodeEvent]]) -> None:
+        self.streams = list(streams)
+        self.opened = 0
+
+    async def close(self) -> None:
+        return None
+
+    async def events(self, asked: Any, signature: bytes) -> AsyncGenerator[ChaincodeEvent, None]:
+        self.opened += 1
+        silent_s, events = self.streams.pop(0) if self.streams else (0.0, [])
+        await asyncio.sleep(silent_s)
+        for event in events:
+            yield event
+        raise classify("events", C.UNAVAILABLE, "Socket closed")
+
+
+def following(stand: Stand, steps: Scripted) -> BlockingGateway:
+    profile = stand.profile(deadlines=QUICK.model_copy(update={"total_s": 0.3}))
+    steps_: Any = steps
+    return BlockingGateway(profile, the_cast()["operator"], clock=lambda: NOW_US, steps=lambda: steps_)
+
+
+def an_event(block: int, tx_id: str = "a" * 64) -> ChaincodeEvent:
+    return ChaincodeEvent(block=block, tx_id=tx_id, name="e", payload=b"")
+
+
+def test_a_stream_that_was_silent_for_long_is_opened_again_when_it_breaks(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "STOOD_S", 0.4)
+    with following(stand, Scripted((0.5, []), (0.0, [an_event(7)]), (0.5, []), (0.0, [an_event(8)]))) as gateway:
+        stream = gateway.events()
+        assert [next(stream).block, next(stream).block] == [7, 8]
+
+
+def test_a_peer_that_stays_away_ends_the_stream_after_the_stated_time(stand: Stand) -> None:
+    steps = Scripted((0.0, [an_event(7)]))
+    with following(stand, steps) as gateway:
+        stream = gateway.events()
+        assert next(stream).block == 7
+        with pytest.raises(LedgerUnavailable):
+            next(stream)
+    assert 2 < steps.opened < 10
+
+
+@pytest.mark.parametrize("lie", [an_event(6), an_event(1 << 60), an_event(8, "x" * 64), an_event(8, "a" * 65)])
+def test_a_peer_leads_nobody_back_nor_to_a_place_that_no_checkpoint_holds(stand: Stand, lie: ChaincodeEvent) -> None:
+    with following(stand, Scripted((0.0, [an_event(7), lie]))) as gateway:
+        stream = gateway.events()
+        assert next(stream).block == 7
+        with pytest.raises(Malformed):
+            next(stream)
+
+
+# -- closing -----------------------------------------------------------------------------------------------------------
+
+
+def test_closing_leaves_no_other_thread_waiting(stand: Stand, operator: BlockingGateway) -> None:
+    stand.ledger.held = True
+    said: list[BaseException] = []
+
+    def submit() -> None:
+        try:
+            operator.submit("propose_camera", camera(), timeout_s=60)
+        except VeriframeError as error:
+            said.append(error)
+
+    other = threading.Thread(target=submit, daemon=True)
+    other.start()
+    deadline = time.monotonic() + 10
+    while not calls(stand, "commit status") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    operator.close()
+    operator.close()
+    other.join(10)
+    assert not other.is_alive()
+    assert [type(each) for each in said] == [LedgerUnavailable]
+    with pytest.raises(LedgerUnavailable, match="closed"):
+        operator.evaluate("describe", b"{}")
 
 
 # -- the table as data -------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from fabric_protos.ledger.rwset import rwset_pb2
 from fabric_protos.ledger.rwset.kvrwset import kv_rwset_pb2
 from fabric_protos.msp import identities_pb2
 from fabric_protos.peer import chaincode_pb2, proposal_pb2, proposal_response_pb2, transaction_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +145,19 @@ def test_a_gateway_cannot_slip_in_another_transaction() -> None:
     ):
         with pytest.raises(Malformed, match="another transaction"):
             parse_endorsed(asked, endorsed(other))
+    # Under the same id, of the same call: another kind of message, another contract for the committers to look at.
+    for changed in (
+        {"type": common_pb2.CONFIG_UPDATE},
+        {"extension": b"\x12\x05other"},
+        {"timestamp": Timestamp(seconds=1)},
+    ):
+        envelope = endorsed(asked)
+        payload = common_pb2.Payload.FromString(envelope.payload)
+        header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
+        header.MergeFrom(common_pb2.ChannelHeader(**changed))
+        payload.header.channel_header = header.SerializeToString(deterministic=True)
+        with pytest.raises(Malformed, match="another transaction"):
+            parse_endorsed(asked, common_pb2.Envelope(payload=payload.SerializeToString()))
     for actions in (0, 2):
         with pytest.raises(Malformed, match="exactly one action"):
             parse_endorsed(asked, endorsed(asked, actions=actions))
