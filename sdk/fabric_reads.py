@@ -37,6 +37,7 @@ _SPLIT_AT = MAX_RAW_READS - 10
 _ROOM = 12
 _PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.0)
 _ANSWER_BYTES = 16 << 20
+_MAX_CUTS = 72  # each by a further character, which names of at most 63 do not outlast
 _NUMBERED = re.compile(r"[0-9]{10}")
 # Characters of keys in their order, to cut a range whose keys nobody could list at once.
 _ALPHABET = "-/0123456789abcdefghijklmnopqrstuvwxyz"
@@ -327,13 +328,18 @@ def plain_entries(gateway: Endorser, asked: KeyRange) -> list[Entry]:
     Raises:
         Refused: not shown to the identity that asks. LedgerUnavailable, Malformed.
     """
+    return _in_parts(gateway, asked, _MAX_CUTS)
+
+
+def _in_parts(gateway: Endorser, asked: KeyRange, cuts: int) -> list[Entry]:
     try:
         return _asked(gateway, [asked])[asked]
     except Refused as error:
-        parts = _parts(asked) if error.reason == "invalid" else []
+        # Whoever turns down a range without content for any length of key would be asked for ever.
+        parts = _parts(asked) if error.reason == "invalid" and cuts else []
         if len(parts) < 2:
             raise
-    return [entry for part in parts for entry in plain_entries(gateway, part)]
+    return [entry for part in parts for entry in _in_parts(gateway, part, cuts - 1)]
 
 
 def _parts(asked: KeyRange) -> list[KeyRange]:

@@ -106,6 +106,20 @@ def test_more_entries_than_one_answer_holds_are_found_by_the_beginnings_of_their
     assert all(before.end == after.start for before, after in pairwise(bounds))
 
 
+def test_a_contract_without_the_question_is_not_asked_for_ever(contract: Contract) -> None:
+    """An older contract, or another one under that name, refuses every range as it refuses one that is too large."""
+
+    class Older(Contract):
+        def evaluate(self, function: str, *arguments: bytes) -> bytes:
+            return super().evaluate("no_such_question", *arguments)
+
+    older = Older(contract.state)
+    with pytest.raises(Refused, match="no_such_question") as caught:
+        list(split(older, [whole_range("participant")]))
+    assert caught.value.reason == "invalid"
+    assert older.asked < 100
+
+
 def test_whoever_is_not_shown_the_camera_hears_it_in_the_contracts_words(contract: Contract) -> None:
     with pytest.raises(Refused, match="there is no camera gate-9"):
         list(split(contract, ranges_for("gate-9", [Slots(CHAIN, 0, 1)], room="cr-1")))
