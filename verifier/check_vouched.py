@@ -8,8 +8,11 @@ shown whole, in a read that is not older than the block.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evidence.blocks import Block
-from evidence.registry import ACTIVE, PROPOSED, CameraEntry, numbered_key
+from evidence.decisions import changed_camera
+from evidence.registry import ACTIVE, PROPOSED, CameraEntry, Position, numbered_key
 from verifier.anchor import SOUND, Anchor, AnchorJudge, Judgement, Standing, untrusted
 from verifier.shown_registry import ShownRegistry, worst
 
@@ -38,10 +41,24 @@ class VouchedDecisions:
             return contradict
         if before.status == PROPOSED and entry.status == ACTIVE and entry.decided_by == entry.proposer:
             return untrusted("own_approval", f"camera {subject} was approved by the one who proposed it")
+        if not (self._moved(entry, before) or self._changed(entry, before, position)):
+            return untrusted("camera_decision", f"camera {subject} was changed without a decision about that change")
         decider = None if entry.decided_by is None else self._shown.registry.participant_at(entry.decided_by, position)
         if decider is None or decider.role not in _DECIDERS or decider.control_room != entry.control_room:
             return untrusted("camera_decision", f"camera {subject} was decided about by somebody not entitled to")
         return self._shown.history("participant", decider.id, decider.n)
+
+    def _moved(self, entry: CameraEntry, before: CameraEntry) -> bool:
+        """Whether nothing but the camera's standing changed."""
+        moved = replace(before, n=entry.n, status=entry.status, decided_by=entry.decided_by, reason=entry.reason)
+        return entry.status != before.status and entry == moved
+
+    def _changed(self, entry: CameraEntry, before: CameraEntry, position: Position) -> bool:
+        """Whether it says what was decided in the same transaction about somebody else's proposal."""
+        decision, decider = self._shown.decisions.decided_at(entry.id, position), entry.decided_by
+        if decision is None or decider is None or decision.status != "APPROVED" or decider == decision.proposer:
+            return False
+        return decider == decision.decided_by and entry == changed_camera(before, decision, decider)
 
     def recorder(self, camera: CameraEntry, anchor: Anchor, block: Block) -> Judgement:
         """Of a slot the contract has seen to that. In a sealed batch it saw no leaf: its site must be the camera's."""

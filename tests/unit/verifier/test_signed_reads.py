@@ -12,7 +12,7 @@ from evidence.certificates import parse_certificate
 from evidence.digests import sha256
 from evidence.errors import Malformed
 from evidence.proof_ranges import KeyRange, whole_range
-from evidence.registry import Position
+from evidence.registry import Position, numbered_key, parse_camera_entry
 from evidence.trust import FabricTrust, Revocation, Trust
 from media.footage import Footage
 from tests.unit.verifier import small_site
@@ -20,11 +20,13 @@ from tests.unit.verifier.signed_reads import Channel, Signer, intruder, signer, 
 from tests.unit.verifier.small_site import Site, footage_of, picture
 from tests.unit.verifier.test_verdict import check
 from verifier.asked import Asked
+from verifier.check_vouched import VouchedDecisions
 from verifier.court import Court
 from verifier.fabric_source import FabricSource
 from verifier.gather import gather
 from verifier.judge import judge
 from verifier.model import State
+from verifier.shown_registry import ShownRegistry
 from verifier.verdict import Exhibit, Verdict
 
 SCENE = "IPPPPPPPPP IPPPPPPPPP IPPPPPPPPP"
@@ -242,6 +244,30 @@ def test_a_registry_that_is_not_shown_whole_could_hide_a_revocation(channel: Cha
     verdict = examined(channel.source(channel.read(ranges)), channel.trust)
     assert verdict.state is State.UNTRUSTED_PROOF
     assert "not everything is shown that the ledger says about camera gate-1" in verdict.sentence
+
+
+def test_a_change_needs_its_own_decision_by_somebody_else(channel: Channel) -> None:
+    site = channel.site
+    approved = parse_camera_entry(site.host.reader.entries("camera/gate-1/")[-1].value)
+    another = replace(approved, device_key=site.people["op-1"].signer.public_key)
+    key = numbered_key("camera", "gate-1", approved.n)
+    trust = trusting(channel.trust)
+    for value, code in ((approved, ""), (another, "camera_decision")):
+        source = channel.source(channel.read(values={key: value.canonical()}))
+        court = Court(gather(source, WHOLE, Asked(), trust), trust)
+        decided = VouchedDecisions(ShownRegistry(court.bundle, court.receipts), court.receipts)
+        assert decided.decision(key).code == code
+
+
+def test_a_decided_change_of_the_address_is_followed(channel: Channel) -> None:
+    site = channel.site
+    site.call("op-1", "propose_change", camera="gate-1", kind="address", ip="10.0.4.99", location="x")
+    site.call("crm-1", "approve_change", camera="gate-1", number=0)
+    site.record("gate-1", "IPPPPPPPPP", start_us=site.states["gate-1"].end_us)
+    site.anchor()
+    pictures = footage_of([picture("gate-1", number) for number in range(40)])
+    verdict = examined(channel.source(channel.read()), channel.trust, pictures)
+    assert verdict.state is State.VERIFIED, (verdict.sentence, verdict.findings)
 
 
 def test_an_old_registry_does_not_vouch_for_newer_blocks(channel: Channel) -> None:
