@@ -113,6 +113,7 @@ class _Stream:
         self._out: queue.SimpleQueue[ChaincodeMessage | None] = queue.SimpleQueue()
         self._abilities = Abilities()
         self._running: dict[tuple[str, str], Conversation] = {}
+        self._closed = False
         self._lock = threading.Lock()
         self._pool = futures.ThreadPoolExecutor(TRANSACTIONS, thread_name_prefix="transaction")
 
@@ -130,6 +131,7 @@ class _Stream:
     def close(self) -> None:
         self._out.put(None)
         with self._lock:
+            self._closed = True
             conversations = list(self._running.values())
         for conversation in conversations:
             conversation.deliver(None)
@@ -148,8 +150,10 @@ class _Stream:
         if message.type == SHIM.TRANSACTION:
             conversation = Conversation(message.channel_id, message.txid, self._out.put)
             with self._lock:
+                if self._closed:
+                    return  # the peer hears that the stream ended
                 self._running[(message.channel_id, message.txid)] = conversation
-            self._pool.submit(self._run, conversation, message)
+                self._pool.submit(self._run, conversation, message)
         elif message.type in (SHIM.RESPONSE, SHIM.ERROR):
             with self._lock:
                 waiting = self._running.get((message.channel_id, message.txid))
@@ -172,6 +176,7 @@ class _Stream:
         except Exception:  # the outermost loop: whatever a defect raises must not leave the peer waiting
             LOG.exception("transaction %s failed", conversation.tx_id)
             answer = conversation.message(SHIM.ERROR, b"the contract failed; its log says why")
+        conversation.end()
         # Answered before it counts as ended: a stream that is closed in between would swallow the answer.
         self._out.put(answer)
         with self._lock:

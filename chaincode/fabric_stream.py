@@ -68,10 +68,17 @@ class Conversation:
         self._send = send
         self._answers: queue.SimpleQueue[ChaincodeMessage | None] = queue.SimpleQueue()
         self._asking = threading.Lock()
+        self.ended = False  # nothing is asked any more, and nobody would answer
 
     def deliver(self, message: ChaincodeMessage | None) -> None:
         """Called by the stream's reader; None: the stream ended."""
+        if message is None:
+            self.ended = True
         self._answers.put(message)
+
+    def end(self) -> None:
+        """The transaction has been answered."""
+        self.ended = True
 
     def message(self, kind: int, payload: bytes) -> ChaincodeMessage:
         return SHIM(type=kind, payload=payload, txid=self.tx_id, channel_id=self.channel)
@@ -83,10 +90,13 @@ class Conversation:
             ShimBroken: the peer answered with an error, not at all, or the stream ended.
         """
         with self._asking:
+            if self.ended:
+                raise ShimBroken("the conversation with the peer has ended")
             self._send(self.message(kind, request.SerializeToString(deterministic=True)))
             try:
                 answer = self._answers.get(timeout=ANSWER_S)
             except queue.Empty as error:
+                self.ended = True  # a late answer would be taken for that to the next request
                 raise ShimBroken("the peer did not answer a request") from error
         if answer is None:
             raise ShimBroken("the peer ended the stream")
@@ -158,7 +168,7 @@ class FabricWorld:
                 response = self._query(SHIM.QUERY_STATE_NEXT, chaincode_shim_pb2.QueryStateNext(id=response.id))
         finally:
             # Also when the rule stopped reading early: an open iterator is held by the peer until the transaction ends.
-            if response.has_more:
+            if response.has_more and not self._conversation.ended:
                 self._conversation.ask(SHIM.QUERY_STATE_CLOSE, chaincode_shim_pb2.QueryStateClose(id=response.id))
 
     def _query(self, kind: int, request: Message) -> chaincode_shim_pb2.QueryResponse:

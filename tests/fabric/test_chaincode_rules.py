@@ -332,6 +332,35 @@ def test_a_range_read_that_is_left_early_is_closed(bench: Bench) -> None:
     assert peer.requests["QUERY_STATE_CLOSE"] == 1
 
 
+def test_a_range_read_that_is_not_answered_is_not_followed_by_a_second_request(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is open would be closed with a request that the peer drops, and waited for as long again."""
+    monkeypatch.setattr(fabric_stream, "ANSWER_S", 0.3)
+    for number in range(250):
+        bench.ledger.set(f"k/{number:04d}", b"v")
+    told = threading.Event()
+
+    def silent_on_next(message: Any) -> None:
+        if message.type == SHIM.QUERY_STATE_NEXT:
+            told.wait(10)
+
+    silent = bench.peer(before_answer=silent_on_next)
+    bench.functions["scan"] = lambda world, arguments: str(len(list(world.scan("k/", "k0")))).encode()
+    answer, _ = bench.run(silent, "scan")
+    told.set()
+    assert answer.type == SHIM.ERROR
+    assert b"did not answer" in answer.payload
+    assert (silent.dropped, silent.requests["QUERY_STATE_CLOSE"]) == (0, 0)
+
+
+def test_a_transaction_that_reaches_a_closed_stream_is_passed_over() -> None:
+    stream = fabric._Stream(PACKAGE, None, lambda world, function, arguments: b"")
+    stream.close()
+    stream._take(SHIM(type=SHIM.TRANSACTION, channel_id=CHANNEL, txid="ab" * 32))
+    assert not stream.busy
+
+
 def test_a_range_read_that_the_peer_cut_off_is_not_taken_for_whole(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
