@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.errors import ConfigInvalid
+from sdk.yaml_lines import parse_document
 
 # Ports of one node, counted from the node's own base.
 SERVICE, OPERATIONS, CHAINCODE, ADMIN, SHIM, NEXT_CHAINCODE = 0, 1, 2, 3, 4, 5
@@ -156,11 +156,11 @@ def lay_out(settings: TopologySettings) -> Topology:
 
 def parse_topology(text: str, where: str = "topology") -> Topology:
     """Read a topology file. Raises ConfigInvalid, naming the member."""
+    document = parse_document(text.encode("utf-8"), "the topology")
+    for line, cause, fix in document.problems[:1]:
+        raise ConfigInvalid(cause, where=f"{where}:{line}" if line else where, next_step=fix)
     try:
-        value = yaml.safe_load(text)
-        return lay_out(TopologySettings.model_validate(value))
-    except yaml.YAMLError as error:
-        raise ConfigInvalid("the topology is not YAML", where=where) from error
+        return lay_out(TopologySettings.model_validate(document.value))
     except ValidationError as error:
         first = error.errors()[0]
         member = ".".join(str(part) for part in first["loc"]) or "topology"

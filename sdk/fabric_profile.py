@@ -15,19 +15,35 @@ Paths are relative to the file. Who acts is not in it: identities are persons, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evidence.errors import ConfigInvalid
+from sdk.yaml_lines import parse_document
 
 _MAX_PROFILE_BYTES = 64 << 10
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _files_have_names(cls, value: object) -> object:
+        if isinstance(value, Path) and "\0" in str(value):
+            raise ValueError("a file's name holds a zero character")
+        return value
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host as it stands in a profile can only be the machine itself."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Address(_Strict):
@@ -36,6 +52,13 @@ class Address(_Strict):
     address: str = Field(pattern=r"^[^\s/]+:[0-9]{1,5}$")
     tls_root: Path | None = None
     server_name: str | None = None
+
+    @model_validator(mode="after")
+    def _in_the_clear_at_home_only(self) -> Self:
+        """A forgotten line must not send what is signed over a network in the clear, to whoever answers there."""
+        if self.tls_root is None and not is_this_machine(self.address.rpartition(":")[0]):
+            raise ValueError(f"tls_root is missing: {self.address} is not this machine")
+        return self
 
 
 class GatewayAddress(Address):
@@ -102,14 +125,15 @@ def parse_profile(path: Path, kind: type[P]) -> P:
         raise ConfigInvalid(f"the profile cannot be read: {error.strerror}", where=str(path)) from error
     if len(data) > _MAX_PROFILE_BYTES:
         raise ConfigInvalid(f"the profile is larger than {_MAX_PROFILE_BYTES} bytes", where=str(path))
+    document = parse_document(data, "the profile")
+    for line, cause, fix in document.problems[:1]:
+        raise ConfigInvalid(cause, where=f"{path}:{line}" if line else str(path), next_step=fix)
     try:
-        profile = kind.model_validate(yaml.safe_load(data))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            member = ".".join(str(part) for part in first["loc"]) or "profile"
-            raise ConfigInvalid(f"{member}: {first['msg']}", where=str(path)) from error
-        raise ConfigInvalid("the profile is not YAML", where=str(path)) from error
+        profile = kind.model_validate(document.value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        member = ".".join(str(part) for part in first["loc"]) or "profile"
+        raise ConfigInvalid(f"{member}: {first['msg']}", where=str(path)) from error
     client = profile.tls_client
     if client is None:
         return profile

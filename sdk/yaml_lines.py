@@ -42,14 +42,14 @@ def read_document(path: Path, *, required: bool) -> Document:
     return parse_document(data)
 
 
-def parse_document(data: bytes) -> Document:
+def parse_document(data: bytes, what: str = "the settings file") -> Document:
     """Read YAML of at most 256 KiB: one mapping of text keys, no anchors, no tags, no key twice."""
     if len(data) > MAX_BYTES:
-        return _problem(0, f"the settings file is larger than {MAX_BYTES} bytes", "keep only settings in it")
+        return _problem(0, f"{what} is larger than {MAX_BYTES} bytes", "keep only settings in it")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return _problem(0, "the settings file is not UTF-8 text", "save it as UTF-8")
+        return _problem(0, f"{what} is not UTF-8 text", "save it as UTF-8")
     try:
         refused = _refused_event(text)
         if refused is not None:
@@ -72,9 +72,7 @@ def parse_document(data: bytes) -> Document:
         # ValueError: a scalar that looks like a date or number and is none.
         return _problem(0, f"not YAML: {str(error).splitlines()[0]}", "put such values in quotes")
     if not isinstance(value, dict):
-        return _problem(
-            1, "the settings file is not a list of sections", "write `section:` with its keys indented below"
-        )
+        return _problem(1, f"{what} is not a list of sections", "write `section:` with its keys indented below")
     return Document(value=value, lines=lines)
 
 

@@ -53,7 +53,8 @@ def test_a_topology_file_is_read_strictly() -> None:
         (MINIMAL + "endorsement_timeout: 1m\n", "endorsement_timeout"),
         (MINIMAL + "hosts: {peer-b: 10.0.0.2}\n", "peer-b"),
         ("a: [", "not YAML"),
-        ("", "topology"),
+        ("a: " + "[" * 5000, "too deeply"),
+        ("", "organisations"),
     ):
         with pytest.raises(ConfigInvalid) as caught:
             parse_topology(text)

@@ -10,7 +10,7 @@ import pytest
 
 from evidence.errors import ConfigInvalid, Malformed
 from sdk import ledger as ledgers
-from sdk.fabric_profile import read_profile
+from sdk.fabric_profile import GatewayAddress, read_profile
 from sdk.gateway_checkpoint import Checkpoint, CheckpointFile
 from tests.hosts.cast import NOW_US, the_cast
 
@@ -84,8 +84,14 @@ def test_a_profile_finds_its_files_beside_itself(tmp_path: Path) -> None:
         (PROFILE + "deadlines: {evaluate_s: 0}\n", "deadlines.evaluate_s"),
         ("channel: x", "chaincode"),
         ("[", "not YAML"),
-        ("", "profile"),
+        ("", "channel"),
         ("\x00", "not YAML"),
+        ("gateways: " + "[" * 30_000, "too deeply"),
+        ("gateways: " + "{a: " * 15_000, "too deeply"),
+        ("a: &a [x]\nb: [*a, *a]\n", "anchors"),
+        (PROFILE + "channel: other\n", "second time"),
+        (PROFILE.replace("tls_root: tls/ca.pem, ", ""), "tls_root is missing"),
+        (PROFILE.replace("tls_root: tls/ca.pem", 'tls_root: "ca\\0.pem"'), "zero"),
         ("#" * 70_000, "larger"),
     ],
 )
@@ -95,6 +101,14 @@ def test_a_wrong_profile_is_refused_by_member(text: str, says: str, tmp_path: Pa
     with pytest.raises(ConfigInvalid) as caught:
         read_profile(path)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:7051", "[::1]:7051", "localhost:7051"])
+def test_only_this_machine_is_spoken_to_in_the_clear(address: str, tmp_path: Path) -> None:
+    assert GatewayAddress(address=address).tls_root is None
+    for other in ("127.0.0.1.example:7051", "10.0.0.5:7051", "0.0.0.0:7051", "localhost.example:7051", "x:7051"):
+        with pytest.raises(ValueError, match="tls_root is missing"):
+            GatewayAddress(address=other)
 
 
 def test_without_the_libraries_a_fabric_ledger_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,4 +61,4 @@ def test_files_are_compared_by_what_they_hold(profile: Profile) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be read") as caught:
         read_tls(profile.gateways[0], profile)
     assert caught.value.where == str(profile.tls_client.key)
-    assert read_tls(GatewayAddress(address="peer:7051"), profile) is None
+    assert read_tls(GatewayAddress(address="127.0.0.1:7051"), profile) is None

@@ -33,12 +33,12 @@ channel: evidence
 chaincode: veriframe
 msp: ControlRoomMSP
 peers:
-  - {msp: ControlRoomMSP, address: "10.0.0.5:7051", server_name: peer0}
-  - {msp: PoliceMSP, address: "10.1.0.5:7051"}
-  - {msp: AuditorMSP, address: "10.2.0.5:7051"}
+  - {msp: ControlRoomMSP, address: "127.0.0.5:7051", server_name: peer0}
+  - {msp: PoliceMSP, address: "127.0.1.5:7051"}
+  - {msp: AuditorMSP, address: "127.0.2.5:7051"}
 orderers:
-  - {address: "10.0.0.5:7050"}
-  - {address: "10.1.0.5:7050"}
+  - {address: "127.0.0.5:7050"}
+  - {address: "127.0.1.5:7050"}
 endorsement: [[ControlRoomMSP, PoliceMSP], [ControlRoomMSP, AuditorMSP]]
 """
 AWAY = {"code": "UNAVAILABLE", "details": "failed to connect to all addresses; last error: Connection refused"}
@@ -118,7 +118,7 @@ def trouble_of(work: Any) -> Trouble:
         (PROFILE.replace("[ControlRoomMSP, AuditorMSP]", "[]"), "without organisations"),
         (PROFILE.replace("AuditorMSP]", "NobodyMSP]"), "NobodyMSP"),
         (PROFILE.replace("msp: ControlRoomMSP\n", "msp: FarAwayMSP\n"), "FarAwayMSP"),
-        (PROFILE.replace('"10.0.0.5:7050"', '"10.0.0.5"'), "orderers.0.address"),
+        (PROFILE.replace('"127.0.0.5:7050"', '"127.0.0.5"'), "orderers.0.address"),
         (PROFILE.replace("server_name: peer0", "tls_root: gone.pem"), "gone.pem"),
         (PROFILE + "tls_client: {certificate: gone-too.pem, key: key.pem}\n", "gone-too.pem"),
         ("a: [", "not YAML"),
@@ -279,7 +279,7 @@ def test_where_nobody_answers_the_ledger_is_away(stand: Any, proposal: Proposal)
     trouble = trouble_of(steps.evaluate(proposal, b"", 5.0))
     assert isinstance(trouble.error, LedgerUnavailable)
     assert trouble.reaction is Reaction.AGAIN
-    assert "10.2.0.5:7051" in str(trouble.error)
+    assert "127.0.2.5:7051" in str(trouble.error)
 
 
 def test_an_organisation_that_was_away_is_asked_last(stand: Any, proposal: Proposal) -> None:
@@ -381,7 +381,7 @@ def test_nothing_is_sent_before_the_event_hub_is_open(stand: Any) -> None:
 def test_the_configuration_holds_no_signing_key(profile: HfcProfile) -> None:
     from sdk.hfc_messages import worker_configuration
 
-    own = profile.model_copy(update={"peers": (PeerAddress(msp="PoliceMSP", address="p:1"), *profile.peers)})
+    own = profile.model_copy(update={"peers": (PeerAddress(msp="PoliceMSP", address="127.0.0.9:1"), *profile.peers)})
     configuration = worker_configuration(own)
     assert configuration["own_peer"] == 1
     assert set(configuration) == {"channel", "own_peer", "options", "tls_client", "peers", "orderers"}
