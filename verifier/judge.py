@@ -15,7 +15,8 @@ from verifier.anchor import Judgement, Standing
 from verifier.asked import Asked, unmet
 from verifier.check_policy import check_policy
 from verifier.check_proof import Judged
-from verifier.check_sequence import check_chains, check_links, check_sealed, record_of
+from verifier.check_sealed import check_sealed
+from verifier.check_sequence import check_chains, check_links, record_of
 from verifier.check_time import check_time, exposure_us, latest_anchoring
 from verifier.court import Court
 from verifier.findings import examine_script
