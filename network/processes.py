@@ -6,6 +6,7 @@ since is never signalled.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence.errors import LedgerUnavailable
+
+KILLED_S = 30.0  # what the system gets to end a process that was killed
+# Waits for a line, then becomes the program, under the same id.
+_WHEN_TOLD = 'read -r _ && exec "$@" </dev/null'
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +56,40 @@ class Processes:
         folder.mkdir(parents=True, exist_ok=True)
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
-                [*command],
+                ["/bin/sh", "-c", _WHEN_TOLD, name, *command],
                 env={**environment},
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         # It outlives this object and is found by its id; without a result the library would warn that it still runs.
         process.returncode = 0
-        self._pid_file(name).write_text(f"{process.pid} {_start_time(process.pid)}\n", encoding="ascii")
+        draft = self._pid_file(name).with_suffix(".new")
+        draft.write_text(f"{process.pid} {_start_time(process.pid)}\n", encoding="ascii")
+        draft.rename(self._pid_file(name))
+        # A crash before this line leaves no process that nobody knows of: not told to begin, it ends.
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as told:
+            told.write(b"\n")
         return True
 
     def stop(self, name: str, *, wait_s: float = 15.0, kill: bool = False) -> bool:
-        """End `name`; a process that does not end in time is killed. Returns whether it ran."""
+        """End `name`; a process that does not end in time is killed. Returns whether it ran.
+
+        Raises: LedgerUnavailable: not even that ends it.
+        """
         pid = self.running(name)
         if pid is not None:
-            os.kill(pid, signal.SIGKILL if kill else signal.SIGTERM)
+            _signal(pid, signal.SIGKILL if kill else signal.SIGTERM)
             deadline = time.monotonic() + wait_s
             while self.running(name) is not None:
                 _reap(pid)
+                if time.monotonic() > deadline + KILLED_S:
+                    raise LedgerUnavailable(f"{name} (process {pid}) does not end", where=str(self.log(name)))
                 if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGKILL)
-                    deadline += wait_s
+                    _signal(pid, signal.SIGKILL)
                 time.sleep(0.05)
         self._pid_file(name).unlink(missing_ok=True)
         return pid is not None
@@ -104,6 +119,11 @@ def _start_time(pid: int) -> str:
         return ""
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] == "Z" else fields[19]
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended since it was looked for
+        os.kill(pid, number)
 
 
 def _reap(pid: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from evidence.errors import LedgerUnavailable
-from network.processes import Processes
+from network.processes import Processes, _start_time
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -42,6 +42,36 @@ def test_starting_twice_runs_once(processes: Processes, tmp_path: Path) -> None:
     assert processes.running("one") is None
     assert processes.names() == []
     assert not processes.stop("one")
+
+
+def test_who_is_killed_while_starting_one_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Between the process and the note of its id: nobody would ever find it again, and its port would be taken."""
+    killed = f"""
+import os, signal
+from pathlib import Path
+from network import processes
+processes._start_time = lambda pid: (print(pid, flush=True), os.kill(os.getpid(), signal.SIGKILL))[0]
+processes.Processes(Path({str(tmp_path)!r})).start("one", {SLEEP!r}, {{}}, Path({str(tmp_path)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", killed], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == -signal.SIGKILL
+    pid = int(done.stdout)
+    deadline = time.monotonic() + 10
+    while _start_time(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _start_time(pid)
+
+
+def test_a_process_that_ends_just_before_it_is_told_to_is_no_failure(
+    processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes.start("short", [sys.executable, "-c", ""], {}, tmp_path)
+    pid = processes.running("short")
+    assert pid is not None
+    os.waitpid(pid, 0)
+    answers = iter([pid])
+    monkeypatch.setattr(Processes, "running", lambda self, name: next(answers, None))
+    assert processes.stop("short")
 
 
 def test_what_ended_by_itself_is_named_with_its_last_words(processes: Processes, tmp_path: Path) -> None:
