@@ -156,13 +156,21 @@ class _Bundling:
         if not before <= {*sealed} | {slot for slot in before if slot_key(*slot) in positions}:
             earlier = [position for key, position in roots.items() if key.split("/")[1] in sites and position < begin]
             begin = max(earlier, default=begin)
+        stems: dict[str, list[tuple[Position, str]]] = defaultdict(list)
         for key, position in roots.items():
+            stems[key.rpartition("/")[0]].append((position, key))
             _, site, recorder, batch = key.split("/")
             if site in sites and begin <= position <= end:
                 positions[key] = position
                 data = self._source.leaf_list(site, recorder, int(batch))
                 if data is not None:
                     leaf_lists[key] = data
+        for stem, places in stems.items():
+            # The ones next to that while, which show that no other batch of this recorder lies within it.
+            if stem.split("/")[1] in sites:
+                before_it = max((each for each in places if each[0] <= begin), default=None)
+                behind_it = min((each for each in places if each[0] >= end), default=None)
+                positions |= {key: position for position, key in filter(None, (before_it, behind_it))}
 
     def _sites(self, cameras: Iterable[str]) -> set[str]:
         """Sites at which the registry has these cameras; a camera stays at one."""

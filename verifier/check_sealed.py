@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from evidence.batches import Batch, batch_key, parse_batch
 from evidence.blocks import Block, SignedBlock, chain_key, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
-from evidence.records import MAX_SLOT_NUMBER
 from evidence.registry import Position
 from verifier.anchor import AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
@@ -33,23 +31,32 @@ def check_sealed(
     """Whether sealed batches leave room for a second version of a record, however the record itself is anchored.
 
     Passes only where the leaf lists of every batch of all the site's recorders, from the one that holds the record
-    before (or opened the chain) to the one shown, are at hand and hold no second leaf for a slot. A leaf that the
-    contract would have refused is no version: else any recorder of the site could cast doubt on all others.
+    before (or opened the chain) to the one shown, are at hand and hold no second leaf for a slot; and where it is shown
+    that there are no batches but these, which may be none at all. A leaf that the contract would have refused is no
+    version: else any recorder of the site could cast doubt on all others.
     """
     anchored = [judged for judged in own if judged.anchor is not None]
-    batches = _batches(bundle, receipts, site)
-    if not anchored or not (batches or any(judged.batch is not None for judged in anchored)):
+    if not anchored:
         return []
+    batches = _batches(bundle, receipts, site)
     limit = Standing.UNTRUSTED if assume else Standing.SOUND
     believed = [each for each in batches if receipts.anchor(bundle.state[each[1]]).judgement.standing <= limit]
-    begin, complete = _begin(anchored, believed, bundle, receipts, limit)
     last = max(judged.anchor.position for judged in anchored if judged.anchor is not None)
+    recorders = {*registry.registry.recorders(site), *(batch.recorder for _, _, batch, _ in batches)}
+    if not batches and all(judged.batch is None for judged in anchored):
+        if all(receipts.shows_all(*_from(site, each, 0), since=last, assume=assume) for each in recorders):
+            return []
+        text = "It is not shown whether the site's recorders also sealed batches, which could hold other versions."
+        return [Finding.of("sealed_leaves", text)]
+    begin, complete = _begin(anchored, believed, bundle, receipts, limit)
     batches = [each for each in batches if begin <= each[0] <= last]
-    complete = complete and _contiguous(batches)
-    for recorder in {*registry.registry.recorders(site), *(batch.recorder for _, _, batch, _ in batches)}:
-        numbers = {position: batch.batch for position, _, batch, _ in believed if batch.recorder == recorder}
-        start, end = _while(site, recorder, numbers.get(begin), numbers.get(last))
-        complete = complete and receipts.shows_all(start, end, since=last, assume=assume)
+    for recorder in recorders:
+        numbers = {batch.batch: position for position, _, batch, _ in believed if batch.recorder == recorder}
+        open_from = _shown_to(numbers, begin, last)
+        complete = complete and (
+            open_from is None
+            or (open_from >= 0 and receipts.shows_all(*_from(site, recorder, open_from), since=last, assume=assume))
+        )
     versions = {judged.slot: {judged.proof.signed.block} for judged in anchored if judged.proof is not None}
     for _, key, batch, _ in batches:
         leaves = _leaves(bundle, key, batch)
@@ -70,17 +77,30 @@ def check_sealed(
     return []
 
 
-def _while(site: str, recorder: str, first: int | None, last: int | None) -> tuple[str, str]:
-    """The range of ledger keys in which a recorder's batches of a while stand.
+def _shown_to(numbers: Mapping[int, Position], begin: Position, last: Position) -> int | None:
+    """From which number on it is still to be shown that a recorder sealed nothing more up to `last`.
+
+    A recorder's batches are numbered from 0 without a hole, in the order in which they stand on the ledger, each under
+    one key for good. So what lies between the last one before a while and the first one behind it is all there ever
+    was; where none stands behind, the range to the end must be shown.
 
     Args:
-        first, last: number of its batch with which the while begins or ends; None where that is another's.
+        numbers: of its batches that are believed, with where they stand.
+
+    Returns:
+        None: nothing more has to be shown. -1: batches in between are lacking.
     """
-    stem = f"root/{site}/{recorder}"
-    return (
-        f"{stem}/" if first is None else batch_key(site, recorder, first),
-        f"{stem}0" if last is None or last == MAX_SLOT_NUMBER else batch_key(site, recorder, last + 1),
-    )
+    first = max((number for number, position in numbers.items() if position <= begin), default=0)
+    behind = min((number for number, position in numbers.items() if position >= last), default=None)
+    reached = max(numbers, default=-1) if behind is None else behind
+    if any(number not in numbers for number in range(first, reached + 1)):
+        return -1
+    return reached + 1 if behind is None else None
+
+
+def _from(site: str, recorder: str, number: int) -> tuple[str, str]:
+    """The range of ledger keys of a recorder's batches from `number` on."""
+    return batch_key(site, recorder, number), f"root/{site}/{recorder}0"
 
 
 def _begin(
@@ -117,7 +137,7 @@ def _begin(
 def _batches(bundle: Bundle, receipts: AnchorJudge, site: str) -> list[AnchoredBatch]:
     found = []
     for key, receipt in bundle.state.items():
-        if key.startswith(f"root/{site}/") and key in receipt.writes:
+        if key.startswith(f"root/{site}/") and key in receipt.writes and not receipts.overrules(receipt):
             try:
                 document = receipt.writes[key]
                 batch = parse_batch(document)
@@ -126,14 +146,6 @@ def _batches(bundle: Bundle, receipts: AnchorJudge, site: str) -> list[AnchoredB
             if key == batch_key(batch.site, batch.recorder, batch.batch):
                 found.append((receipts.anchor(receipt).position, key, batch, document))
     return sorted(found, key=lambda each: each[:2])
-
-
-def _contiguous(batches: Sequence[AnchoredBatch]) -> bool:
-    """Whether no recorder's batch is lacking between the ones at hand."""
-    numbers: dict[str, list[int]] = defaultdict(list)
-    for _, _, batch, _ in batches:
-        numbers[batch.recorder].append(batch.batch)
-    return all(sorted(each) == list(range(min(each), min(each) + len(each))) for each in numbers.values())
 
 
 def _slot(block: Block) -> SlotName:
