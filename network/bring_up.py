@@ -104,7 +104,12 @@ class Network:
 
         Raises:
             LedgerUnavailable: a process ended or did not answer in time; the text names its log.
+            ConfigInvalid: a port is taken, or another `up` or `down` is at work on this network.
         """
+        with self.processes.alone():
+            self._up(now_us=now_us, say=say, chaincode=chaincode)
+
+    def _up(self, *, now_us: int, say: Say, chaincode: bool) -> None:
         say("keys and certificates")
         self.prepare(now_us=now_us)
         if self.own is not None:
@@ -167,6 +172,11 @@ class Network:
 
     def down(self, *, purge: bool = False) -> None:
         """End all processes; with `purge` the ledgers, keys and certificates go as well."""
+        if self.root.is_dir():
+            with self.processes.alone():
+                self._down(purge=purge)
+
+    def _down(self, *, purge: bool) -> None:
         for name in sorted(self.processes.names(), key=lambda name: ("chaincode" not in name, "peer" not in name)):
             self.processes.stop(name)
         if purge:
@@ -202,6 +212,8 @@ class Network:
         if self.elsewhere:
             return
         service = node_service(self.topology, self.root, node)
+        for port in service.ports.values():
+            self.require_free_port(node.name, node.host, port)
         self.processes.start(
             node.name,
             [*self.enter.get(node.host, ()), str(self.programs[node.kind]), *service.arguments],
@@ -238,25 +250,25 @@ class Network:
         """Tell whether a process runs: as this machine knows it, or, where it is another's, by its port."""
         if self.is_own(node) and not self.elsewhere:
             return self.processes.running(name) is not None
-        try:
-            socket.create_connection((host, port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        return _answers(host, port)
+
+    def require_free_port(self, name: str, host: str, port: int) -> None:
+        """Raises ConfigInvalid: somebody else listens where `name` is to, and would be taken for it."""
+        if self.processes.running(name) is None and _answers(host, port):
+            raise ConfigInvalid(
+                f"port {port} is taken by another process", where=name,
+                next_step="end it, or move the network: --port",
+            )  # fmt: skip
 
     def wait_for_port(self, name: str, host: str, port: int) -> None:
         deadline = time.monotonic() + READY_S
         while True:
             if not self.elsewhere:
                 self.processes.require(name)
-            try:
-                socket.create_connection((host, port), timeout=1).close()
+            if _answers(host, port):
                 return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise LedgerUnavailable(
-                        f"{name} does not listen on port {port}", where=str(self.processes.log(name))
-                    ) from error
+            if time.monotonic() > deadline:
+                raise LedgerUnavailable(f"{name} does not listen on port {port}", where=str(self.processes.log(name)))
             time.sleep(0.1)
 
     # -- channel -------------------------------------------------------------------------------------------------
@@ -360,6 +372,7 @@ class Network:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
+                errors="replace",
                 timeout=COMMAND_S,
                 check=False,
             )
@@ -371,6 +384,14 @@ class Network:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
             raise LedgerUnavailable(f"{program} {' '.join(arguments[:2])}: {lines[-1] if lines else 'no output'}")
         return done.stdout
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def network_folder(home: Path, topology: Topology) -> Path:

@@ -141,6 +141,7 @@ class Contract:
     def _start(self, peer: Node, package: Package, name: str) -> Service:
         service = self.service(peer, package)
         if not self.network.elsewhere:
+            self.network.require_free_port(name, service.host, service.ports["contract"])
             self.network.processes.start(
                 name,
                 [*self.network.enter.get(peer.host, ()), sys.executable, "-m", self.module, *service.arguments],

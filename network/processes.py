@@ -7,15 +7,17 @@ since is never signalled.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.errors import LedgerUnavailable
+from evidence.errors import ConfigInvalid, LedgerUnavailable
 
 KILLED_S = 30.0  # what the system gets to end a process that was killed
 # Waits for a line, then becomes the program, under the same id.
@@ -37,6 +39,26 @@ class Processes:
     def names(self) -> list[str]:
         folder = self.root / "run"
         return sorted(path.stem for path in folder.glob("*.pid")) if folder.is_dir() else []
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else starts or ends processes of this network meanwhile: two would start each of them twice.
+
+        Raises: ConfigInvalid: somebody does.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)  # the folder itself, so that nothing stays behind
+        try:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigInvalid(
+                    "another command is bringing this network up or down", where=str(self.root),
+                    next_step="wait until it has ended",
+                ) from error  # fmt: skip
+            yield
+        finally:
+            os.close(folder)
 
     def running(self, name: str) -> int | None:
         """Process id of `name`, None where it does not run."""

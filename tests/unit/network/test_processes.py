@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from evidence.errors import LedgerUnavailable
+from evidence.errors import ConfigInvalid, LedgerUnavailable
+from network.bring_up import Network
 from network.processes import Processes, _start_time
+from network.topology import read_topology
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
@@ -72,6 +75,28 @@ def test_a_process_that_ends_just_before_it_is_told_to_is_no_failure(
     answers = iter([pid])
     monkeypatch.setattr(Processes, "running", lambda self, name: next(answers, None))
     assert processes.stop("short")
+
+
+def test_a_network_is_brought_up_or_down_by_one_command_at_a_time(processes: Processes, tmp_path: Path) -> None:
+    with processes.alone(), pytest.raises(ConfigInvalid, match="another command"), Processes(tmp_path).alone():
+        pass
+    with Processes(tmp_path).alone():
+        processes.start("one", SLEEP, {}, tmp_path)
+    with processes.alone():  # what was started does not hold it
+        assert processes.running("one") is not None
+
+
+def test_a_port_of_somebody_else_is_named_before_anything_is_taken_for_ours(tmp_path: Path) -> None:
+    topology = read_topology("raft")
+    network = Network(topology=topology, root=tmp_path, programs={})
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        with pytest.raises(ConfigInvalid, match=f"port {other.getsockname()[1]} is taken"):
+            network.require_free_port("peer-police", "127.0.0.1", other.getsockname()[1])
+        network.processes.start("peer-police", SLEEP, {}, tmp_path)
+        try:
+            network.require_free_port("peer-police", "127.0.0.1", other.getsockname()[1])
+        finally:
+            network.processes.stop("peer-police", kill=True)
 
 
 def test_what_ended_by_itself_is_named_with_its_last_words(processes: Processes, tmp_path: Path) -> None:
