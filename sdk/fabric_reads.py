@@ -47,6 +47,10 @@ Entry = tuple[str, bytes]
 """Key and value."""
 
 
+class Behind(LedgerUnavailable):
+    """The peers answered, and do not show what is known to stand on the ledger."""
+
+
 class Endorser(Protocol):
     """What collecting needs of a gateway client (sdk/gateway_blocking.py)."""
 
@@ -242,10 +246,11 @@ def _signed(
         try:
             endorsed = gateway.endorse(gateway.propose(READ_FUNCTION, question, organisations=organisations))
             read = parse_signed_read(signed_read_document(endorsed.message))
+            _check_signatures(read)
             if wanted <= read.entries.keys():
                 return read
             lacking = min(wanted - read.entries.keys())
-            trouble: LedgerUnavailable | Refused = LedgerUnavailable(
+            trouble: LedgerUnavailable | Refused = Behind(
                 "the organisations' peers do not show this entry yet", where=lacking, next_step="try again"
             )
         except (LedgerUnavailable, Refused) as error:
@@ -254,6 +259,16 @@ def _signed(
             raise trouble
         wait(pause_s)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _check_signatures(read: SignedRead) -> None:
+    """Whether signers are believed is an examiner's question; what nobody signed is not worth keeping."""
+    named = {identity.serialized: identity.msp for identity, _ in read.transaction.endorsements}
+    missing = named.keys() - {identity.serialized for identity in read.transaction.signers()}
+    if missing:
+        raise Malformed(
+            f"the gateway handed over an endorsement that {named[min(missing)]} did not give", where="signed read"
+        )
 
 
 def _packed(pieces: Iterable[_Piece], fixed: Sequence[_Piece] = ()) -> Iterator[list[KeyRange]]:

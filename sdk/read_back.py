@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from evidence.batches import batch_key
-from evidence.blocks import parse_block, slot_key
-from evidence.errors import VeriframeError
+from evidence.blocks import parse_block, parse_signed_block, slot_key
+from evidence.errors import Malformed, VeriframeError
+from evidence.fabric_read import parse_signed_read
 from sdk.attempt import Attempt
-from sdk.fabric_reads import Slots, Wait
+from sdk.fabric_reads import Behind, Slots, Wait
 from sdk.gateway_blocking import BlockingGateway
 from sdk.interval_reads import Interval, read_interval
 from sdk.sealed import Row
@@ -48,7 +49,8 @@ class ReadBack:
                     self._read(runs)
                 except VeriframeError as error:
                     attempt.note(f"signed read {runs[0][0].camera}", error)
-                    if error.retryable:
+                    # Where peers answered, those of other cameras may be read all the same.
+                    if error.retryable and not isinstance(error, Behind):
                         return
 
     def _read(self, runs: Sequence[Sequence[Row]]) -> None:
@@ -64,6 +66,7 @@ class ReadBack:
             anchored=set(self._keys(rows)),
             wait=self._wait,
         )
+        self._check_shown(rows, documents)
         # Named by the first of the runs; a read may show several.
         names = [read_key(first.camera, *slots[0], each) for each in documents]
         for name, document in zip(names, documents, strict=True):
@@ -75,6 +78,20 @@ class ReadBack:
         for row in rows:
             held = list(self._batches_of((row.camera, row.chain, row.sequence)))
             yield batch_key(*held[0]) if held else slot_key(row.camera, row.chain, row.sequence)
+
+    def _check_shown(self, rows: Iterable[Row], documents: Iterable[bytes]) -> None:
+        """A read that shows something else than was anchored is no word for it, whoever signed. Raises Malformed."""
+        shown = {key: value for each in documents for key, (_, value) in parse_signed_read(each).entries.items()}
+        for row in rows:
+            batch = None if row.batch is None else self._spool.batches.numbered(row.batch)
+            if batch is not None:
+                key = batch_key(batch.site, batch.recorder, batch.batch)
+                same = shown[key] == batch.document
+            else:
+                key = slot_key(row.camera, row.chain, row.sequence)
+                same = parse_signed_block(shown[key]).block == parse_block(row.block)
+            if not same:
+                raise Malformed("the signed read shows something else than was anchored", where=key)
 
     def _batches_of(self, slot: tuple[str, int, int]) -> Iterable[tuple[str, str, int]]:
         row = self._spool.row(*slot)

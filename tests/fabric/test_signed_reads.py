@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fabric_protos.common import common_pb2
+from fabric_protos.peer import transaction_pb2
 
 from evidence.batches import batch_key
-from evidence.blocks import chain_key, slot_key
+from evidence.blocks import chain_key, parse_block, slot_key
 from evidence.errors import LedgerUnavailable, Refused
 from evidence.fabric_read import SignedRead, parse_signed_read
 from evidence.proof_ranges import PROOF_PREFIXES, covered, whole_range
@@ -20,6 +23,7 @@ from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_proposal import Proposal, Transaction
 from sdk.interval_reads import Interval, read_interval
 from sdk.read_back import ReadBack
+from sdk.sealed import Row
 from sdk.shipper import Drained, Shipper
 from sdk.spool import Spool
 from sdk.store import FileStore, get_bytes
@@ -131,6 +135,76 @@ def test_what_could_not_be_read_stays_to_be_read_and_the_next_drain_reads_it(tow
     assert (town.spool.folder / "media").is_dir()
     done = town.drain()
     assert (done.anchored, done.unread, len(town.reads())) == (0, 0, 1)
+
+
+class Forging:
+    """A gateway that alters what it hands over: signatures, or which block the answer shows."""
+
+    def __init__(self, gateway: Any, alter: Callable[[Any], None]) -> None:
+        self._gateway = gateway
+        self._alter = alter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    def endorse(self, proposal: Proposal) -> Transaction:
+        made = self._gateway.endorse(proposal)
+        payload = common_pb2.Payload.FromString(made.message)
+        transaction = transaction_pb2.Transaction.FromString(payload.data)
+        action = transaction_pb2.ChaincodeActionPayload.FromString(transaction.actions[0].payload)
+        self._alter(action.action)
+        transaction.actions[0].payload = action.SerializeToString()
+        payload.data = transaction.SerializeToString()
+        return replace(made, message=payload.SerializeToString())
+
+
+def test_what_nobody_signed_is_not_kept_and_stays_to_be_read(town: Town) -> None:
+    def unsigned(action: Any) -> None:
+        signature = bytearray(action.endorsements[1].signature)
+        signature[-1] ^= 1
+        action.endorsements[1].signature = bytes(signature)
+
+    town.recorder.record(town.spool, 2)
+    done = town.drain(Forging(town.ledger.gateway, unsigned))
+    assert (done.anchored, done.unread) == (2, 2)
+    assert "did not give" in done.troubles[0].reason
+    assert town.reads() == []
+    assert town.drain().unread == 0
+    assert len(town.reads()) == 1
+
+
+def test_a_read_of_another_block_than_was_anchored_is_not_kept(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the own peer alone could sign it: its signature is good, and what it signs is not what was recorded here."""
+    town.recorder.record(town.spool, 2)
+    town.drain(Disturbed(town.ledger.gateway, [LedgerUnavailable("away")] * 20))
+    genuine = town.spool.unread
+
+    def recorded_otherwise(**narrowed: Any) -> list[Row]:
+        rows = genuine(**narrowed)
+        blocks = [parse_block(each.block) for each in rows]
+        others = [replace(each, end_us=each.end_us + 1).canonical() for each in blocks]
+        return [replace(row, block=other) for row, other in zip(rows, others, strict=True)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(town.spool, "unread", recorded_otherwise)
+        done = town.drain()
+    assert done.unread == 2
+    assert "something else than was anchored" in done.troubles[0].reason
+    assert town.reads() == []
+    assert town.drain().unread == 0
+
+
+def test_a_camera_that_peers_do_not_show_yet_holds_up_no_other(town: Town) -> None:
+    town.stage.enrols("gate-2")
+    other = Recorder(camera="gate-2", signer=the_cast().key("gate-2"))
+    town.recorder.record(town.spool, 1)
+    other.record(town.spool, 1)
+    gateway = town.ledger.gateway
+    town.drain(Disturbed(gateway, [LedgerUnavailable("away")] * 20))
+    faults: list[Exception] = [fabric_reads.Behind("not shown yet")] * 7
+    done = town.drain(Disturbed(gateway, faults))
+    assert done.unread == 1
+    assert [each.subject for each in done.troubles] == ["signed read gate-1"]
 
 
 def test_peers_that_are_behind_or_differ_for_a_moment_are_asked_again(town: Town) -> None:
