@@ -67,7 +67,8 @@ def facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "kept by", ", ".join(verdict.kept_by)
     for fact in verdict.proof[:3]:
         when = "at a time not independently proven" if fact.anchored_by_us is None else f"by {utc(fact.anchored_by_us)}"
-        yield "anchored", f"{fact.ledger}, block {fact.block}, transaction {fact.transaction}, {when}"
+        shown = f"shown by signed read {fact.transaction}" if fact.signed_read else f"transaction {fact.transaction}"
+        yield "anchored", f"{fact.ledger}, block {fact.block}, {shown}, {when}"
     if len(verdict.proof) > 3:
         yield "", f"and {len(verdict.proof) - 3} further transactions; --json lists them"
     if verdict.exposure_us is not None:

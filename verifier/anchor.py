@@ -50,6 +50,7 @@ class Anchor:
 
     Attributes:
         transaction: that wrote it; where organisations signed what they read instead, id of that signed read.
+        signed_read: `transaction` is such a read's id, and of no transaction on the ledger.
         function, caller, time_us: of the transaction, where it is shown; else empty, None and 0.
         anchored_by_us: upper bound of the moment of anchoring; None where nobody whom the examiner trusts states one.
         source: `operator`, `witness`, `organisations` or `none`: whose word `anchored_by_us` is.
@@ -61,6 +62,7 @@ class Anchor:
     judgement: Judgement
     position: Position = NOWHERE
     transaction: str = ""
+    signed_read: bool = False
     function: str = ""
     caller: Caller | None = None
     time_us: int = 0

@@ -122,6 +122,7 @@ class SignedReadJudge:
             judgement=judgement,
             position=shown.position,
             transaction=best.transaction.tx_id if written is None else written.transaction,
+            signed_read=written is None,
             function="" if written is None else written.function,
             caller=None if written is None else written.caller,
             time_us=0 if written is None else written.time_us,
@@ -159,6 +160,11 @@ class SignedReadJudge:
         """Organisations that signed every believed read."""
         signed = [{*self._judged[id(read)][1]} for read in self._sound]
         return tuple(sorted(set.intersection(*signed))) if signed else ()
+
+    @property
+    def vouching(self) -> int:
+        """How many organisations signed the believed read that fewest did; of two reads they need not be the same."""
+        return min((len(self._judged[id(read)][1]) for read in self._sound), default=0)
 
     def _timed(self, read: SignedRead) -> bool:
         """Whether an organisation that is not the asker's, and whom the examiner believes to check times, signed."""

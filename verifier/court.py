@@ -176,6 +176,11 @@ class Court:
         caller = None if receipt is None else self.receipts.anchor(receipt).caller
         return () if caller is None else (caller.msp,)
 
+    @property
+    def vouching(self) -> int:
+        """How many organisations at least vouch for every entry that is believed, not always the same ones."""
+        return self.receipts.vouching if isinstance(self.receipts, SignedReadJudge) else len(self.keepers)
+
 
 def _earliest(members: Sequence[Judged]) -> Position:
     return min((judged.anchor.position for judged in members if judged.anchor is not None), default=AFTER_ALL)

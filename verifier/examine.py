@@ -25,10 +25,10 @@ from verifier.source import Source
 from verifier.states import axes_without_match
 from verifier.verdict import Exhibit, Verdict
 
-Reason = tuple[str, str]
-"""Code of a finding, and a clause behind `because`."""
+Reason = tuple[str, str, str]
+"""Code of a finding, a clause behind `because`, and what can be done about it."""
 
-ABSENT = ("proof_absent", "there is no proof and no index to look in")
+ABSENT = ("proof_absent", "there is no proof and no index to look in", "")
 UNUSABLE = "file_unusable"
 _PIECE_BYTES = 1 << 20
 
@@ -97,7 +97,7 @@ def opened(source: Path | str | OnChannel | None) -> Iterator[Source | Reason]:
         except ConfigInvalid:
             raise
         except VeriframeError as error:
-            evidence = "proof_damaged", f"the evidence cannot be read ({error.detail})"
+            evidence = _unreadable(error)
         yield evidence
 
 
@@ -117,7 +117,7 @@ def verdict_on(
         bundle = gather(evidence, footage, asked, believed, progress)
         court = Court(bundle, believed, own_word=trust == "home")
     except VeriframeError as error:
-        return _undetermined(exhibits, asked, "proof_damaged", f"the evidence cannot be read ({error.detail})")
+        return _undetermined(exhibits, asked, *_unreadable(error))
     return judge(footage, exhibits, court, asked)
 
 
@@ -125,7 +125,7 @@ def _read(paths: Sequence[Path], track: int | None) -> tuple[list[Exhibit], Foot
     """Scan what is to be judged as one: its exhibits, its pictures, and why there are none."""
     exhibits: list[Exhibit] = []
     footages: list[Footage] = []
-    reason = ("", "")
+    reason = ("", "", "")
     first = 0
     for path in paths:
         try:
@@ -134,10 +134,10 @@ def _read(paths: Sequence[Path], track: int | None) -> tuple[list[Exhibit], Foot
             raise
         except VeriframeError as error:
             exhibits.append(_unusable(path))
-            reason = (UNUSABLE, f"{path.name} is not usable video ({error.detail})")
+            reason = (UNUSABLE, f"{path.name} is not usable video ({error.detail})", error.next_step)
             continue
         if not footage.count:
-            reason = (UNUSABLE, f"{path.name} holds no pictures")
+            reason = (UNUSABLE, f"{path.name} holds no pictures", "")
         exhibits.append(Exhibit.of(footage, first))
         footages.append(footage)
         first += footage.count
@@ -146,7 +146,7 @@ def _read(paths: Sequence[Path], track: int | None) -> tuple[list[Exhibit], Foot
     try:
         return exhibits, join(footages), reason
     except UnsupportedMedia as error:
-        return exhibits, None, (UNUSABLE, error.detail)
+        return exhibits, None, (UNUSABLE, error.detail, error.next_step)
 
 
 def _unusable(path: Path) -> Exhibit:
@@ -162,7 +162,11 @@ def _unusable(path: Path) -> Exhibit:
     return Exhibit(name=path.name, sha256=digest.digest(), size_bytes=size)
 
 
-def _undetermined(exhibits: Sequence[Exhibit], asked: Asked, code: str, reason: str) -> Verdict:
+def _unreadable(error: VeriframeError) -> Reason:
+    return "proof_damaged", f"the evidence cannot be read ({error.detail})", error.next_step
+
+
+def _undetermined(exhibits: Sequence[Exhibit], asked: Asked, code: str, reason: str, next_step: str) -> Verdict:
     return Verdict(
         state=State.UNDETERMINED,
         sentence=sentences.undetermined([reason]),
@@ -172,4 +176,5 @@ def _undetermined(exhibits: Sequence[Exhibit], asked: Asked, code: str, reason: 
         findings=(Finding.of(code, f"{reason if code == UNUSABLE else reason[:1].upper() + reason[1:]}."),),
         asked=asked.to_json(),
         versions=versions(),
+        next_step=next_step,
     )

@@ -312,6 +312,7 @@ class _Trial:
                     sequences=(min(sequences), max(sequences)),
                     block=anchor.position.height,
                     transaction=transaction,
+                    signed_read=anchor.signed_read,
                     batch=members[0].batch,
                     anchored_by_us=anchor.anchored_by_us,
                     anchored_by_source=anchor.source,
@@ -324,7 +325,7 @@ class _Trial:
         """A proof weaker than what the examiner requires supports nothing."""
         lacks = unmet(
             self.asked.require,
-            organisations=len(verdict.kept_by),
+            organisations=self.court.vouching,
             timestamped=any(fact.anchored_by_source == "timestamp" for fact in verdict.proof),
             sealed=any(judged.batch is not None for judged in in_use),
         )

@@ -93,6 +93,7 @@ class AnchorFact:
     sequences: first and last record of the chain that it anchors within the interval.
     anchored_by_us: proven or vouched upper bound of the moment of anchoring; None where nobody vouches.
     transaction: that anchored; where organisations signed what stands on the ledger, the id of that signed read.
+    signed_read: `transaction` is such an id, which stands nowhere on the ledger.
     anchored_by_source: `operator`, `witness`, `organisations`, `timestamp` or `none`.
     """
 
@@ -106,6 +107,7 @@ class AnchorFact:
     anchored_by_us: int | None
     anchored_by_source: str
     endorsers: tuple[str, ...]
+    signed_read: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -102,6 +102,14 @@ def test_a_spoiled_home_condemns_nothing(recorded: Recorded, tmp_path: Path, nam
     assert (state is State.VERIFIED) is not name.endswith("_fail")
 
 
+def test_what_cannot_be_read_names_what_to_do(recorded: Recorded, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(recorded.home, home)
+    (home / "ledger.db").unlink()
+    verdict = examined(home, recorded.clip)
+    assert verdict.state is State.UNDETERMINED and verdict.next_step == "restore it from a back-up"
+
+
 def test_a_ledger_alone_proves_nothing_about_pictures(recorded: Recorded) -> None:
     verdict = examined(f"sqlite:///{recorded.home}/ledger.db", recorded.clip)
     assert verdict.state is State.UNDETERMINED

@@ -60,6 +60,7 @@ def test_the_writer_and_an_earlier_moment_are_shown(channel: Channel) -> None:
     assert found.state is alone.state is State.VERIFIED, found.sentence
     (fact,), (without,) = found.proof, alone.proof
     assert fact.transaction == parse_full_receipt(receipt(channel)).transaction.tx_id != without.transaction
+    assert without.signed_read and not fact.signed_read  # a read's id is that of no transaction on the ledger
     assert fact.anchored_by_us is not None and without.anchored_by_us is not None
     assert without.anchored_by_us - fact.anchored_by_us == 60_000_000
 

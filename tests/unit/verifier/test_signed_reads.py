@@ -109,6 +109,16 @@ def test_what_more_organisations_are_asked_for_counts_who_signed(channel: Channe
     assert examined(source, channel.trust, require=("organisations=3",)).state is State.UNTRUSTED_PROOF
 
 
+def test_reads_that_different_organisations_signed_count_as_the_weakest_of_them(channel: Channel) -> None:
+    """Whom a gateway asks changes from read to read: two that two each signed are no weaker than one of them."""
+    others = [channel.peers[msp] for msp in ("ControlRoomMSP", "AuditorMSP")]
+    source = channel.source(channel.read(), channel.read(endorsers=others))
+    found = examined(source, channel.trust, require=("organisations=2",))
+    assert found.state is State.VERIFIED and found.kept_by == ("ControlRoomMSP",)
+    more = examined(source, channel.trust, require=("organisations=3",))
+    assert more.state is State.UNTRUSTED_PROOF and "2 organisations vouch" in more.sentence
+
+
 # Who signed.
 
 
