@@ -151,7 +151,7 @@ class Contract:
         return service
 
     def runs(self, peer: Node) -> bool:
-        port = self.service(peer, self.package(peer)).ports["contract"]
+        port = peer.port(self._port(self._number(self.package(peer))))
         return self.network.runs(self.process(peer), peer, peer.contract_host, port)
 
     def _wait(self, service: Service, name: str) -> None:

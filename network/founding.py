@@ -21,7 +21,7 @@ from network.material import Material
 from network.topology import SERVICE, Node, Topology
 from sdk.fabric_profile import read_profile
 from sdk.gateway_blocking import BlockingGateway
-from sdk.keys import generate_key
+from sdk.keys import generate_key, write_new_file
 
 FOUNDING_S = 60.0
 
@@ -61,9 +61,10 @@ def make_genesis(topology: Topology, material: Material, *, demo: bool = True) -
         demo=demo,
         nonce=secrets.token_bytes(16),
     )
-    draft = path.with_suffix(".new")
-    draft.write_bytes(genesis.canonical())
-    draft.rename(path)
+    try:
+        write_new_file(path, genesis.canonical(), mode=0o644)
+    except FileExistsError:  # another command made one meanwhile: that one is the ledger's
+        return parse_genesis(path.read_bytes())
     return genesis
 
 

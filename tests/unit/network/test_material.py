@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,6 +94,14 @@ def test_the_founding_document_is_made_once_and_names_every_organisation(
     assert set(genesis.msps) == {each.msp for each in topology.settings.organisations}
     assert genesis.demo
     assert genesis.msps["PoliceMSP"].admins == (material.identity("admin-police").key_id,)
+
+
+def test_commands_that_come_at_once_make_one_founding_document(topology: Topology, tmp_path: Path) -> None:
+    """Contract processes endorse the one whose digest they were given: a second one would never be endorsed."""
+    made = make_material(topology, tmp_path, now_us=NOW_US)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: make_genesis(topology, made), range(16)))
+    assert {each.digest for each in found} == {make_genesis(topology, made).digest}
 
 
 def test_each_organisation_gets_a_profile_for_a_network_without_gateways(
