@@ -9,7 +9,6 @@ from pathlib import Path
 
 from chaincode.committed import Committed
 from evidence.errors import ConfigInvalid, EndorseFailed, LedgerUnavailable, Refused, VeriframeError
-from evidence.registry import Position
 from sdk.channel_view import ChannelView, RememberedView, question_s
 from sdk.fabric_ledger import FabricLedger
 from sdk.fabric_profile import read_profile
@@ -54,7 +53,7 @@ class ChannelLedger:
 
     def submit(self, function: str, *arguments: bytes) -> Committed:
         committed = self._ledger.submit(function, *arguments)
-        self._written = {} if committed.position is None else self._writes_at(committed.position)
+        self._written = {} if committed.position is None else self._ledger.writes_at(committed.position)
         return committed
 
     def submit_many(self, calls: Sequence[tuple[str, Sequence[bytes]]]) -> list[Committed | VeriframeError]:
@@ -72,18 +71,6 @@ class ChannelLedger:
 
     def close(self) -> None:
         self._ledger.close()
-
-    def _writes_at(self, position: Position) -> Mapping[str, bytes]:
-        name = self.gateway.profile.chaincode
-        for at, transaction in self._ledger.transactions(Position(position.height, position.index - 1)):
-            if at == position:
-                return {
-                    each.key: each.value
-                    for each in transaction.writes
-                    if each.chaincode == name and each.value is not None
-                }
-            break
-        return {}
 
 
 def open_channel(home: Home, name: str, *, now: Callable[[], int]) -> ChannelLedger:

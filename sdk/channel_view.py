@@ -20,9 +20,10 @@ from evidence.genesis import Genesis, parse_genesis
 from evidence.proof_ranges import KeyRange, owner_of, whole_range
 from evidence.registry import Position, numbered_key, parse_participant_entry
 from sdk.channel_word import tip
-from sdk.database import sync_folder, translated
+from sdk.database import translated
 from sdk.fabric_reads import plain_entries
 from sdk.gateway_blocking import BlockingGateway
+from sdk.keys import replace_file
 from sdk.ledger import StateReader
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ UNKNOWN = Position(-1, 0)
 
 _QUESTION_S = 5.0  # longer than a busy peer takes, short enough to notice that the network is away
 _PAGE = 500
+_MAX_PAGES = 4000
 # Roles that the contract shows no ranges, see the table: they ask for lists, which hold the newest entries only.
 _LISTS_ONLY = frozenset({"ADMIN", "LAS"})
 # Kind -> the question that lists its subjects' newest entries, and the member that names a subject.
@@ -77,8 +79,7 @@ class ChannelView:
 
     @cached_property
     def genesis(self) -> Genesis:
-        said = self._ask("get_genesis", {})
-        return parse_genesis(canonical(said["genesis"]))
+        return parse_genesis(canonical(self._ask("get_genesis", {}).get("genesis")))
 
     @property
     def height(self) -> int:
@@ -156,14 +157,18 @@ class ChannelView:
         elif not known or "/" in subject:
             raise _no_question(prefix)
         bookmark: str | None = None
-        while True:
+        for _ in range(_MAX_PAGES):
             page = self._ask(known, {**members, "limit": _PAGE, **({} if bookmark is None else {"bookmark": bookmark})})
-            for item in page["items"]:
-                number = int(item.get("n", 0))
-                yield LedgerEntry(UNKNOWN, numbered_key(kind, subject or str(item[name]), number), canonical(item))
-            bookmark = page["next"]
+            try:
+                numbers = [(item, subject or str(item[name]), int(item.get("n", 0))) for item in page["items"]]
+                bookmark = page["next"]
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise Malformed(f"the peer answered {known} with something else than a page of entries") from error
+            for item, whose, number in numbers:
+                yield LedgerEntry(UNKNOWN, numbered_key(kind, whose, number), canonical(item))
             if bookmark is None:
                 return
+        raise Malformed(f"the peer's answer to {known} does not end")
 
     def _ask(self, function: str, members: Mapping[str, object]) -> Any:
         data = self._gateway.evaluate(function, canonical(dict(members)), timeout_s=self._timeout_s)
@@ -261,10 +266,7 @@ class RememberedView:
             with translated(self._folder, "the home"):
                 self._folder.mkdir(mode=0o700, exist_ok=True)
                 if not path.exists() or path.read_bytes() != found:
-                    draft = path.with_suffix(".new")
-                    draft.write_bytes(found)
-                    draft.replace(path)
-                    sync_folder(self._folder)
+                    replace_file(path, found)  # several recorders of a home may do this at once
             return found
         try:
             return path.read_bytes()

@@ -149,6 +149,15 @@ class FabricLedger:
                 if transaction.code == VALID and (after is None or position > after):
                     yield position, transaction
 
+    def writes_at(self, position: Position) -> dict[str, bytes]:
+        """What the transaction at `position` wrote of this chaincode, by key; empty where none stands there."""
+        name = self._gateway.profile.chaincode
+        for transaction in self._block(position.height):
+            if transaction.index == position.index and transaction.code == VALID:
+                written = [each for each in transaction.writes if each.chaincode == name]
+                return {each.key: each.value for each in written if each.value is not None}
+        return {}
+
     def _block(self, number: int) -> tuple[BlockTransaction, ...]:
         with self._lock:  # held while fetching: whoever else wants the same block waits for it instead of asking too
             if number not in self._blocks:

@@ -13,7 +13,8 @@ from fabric_protos.peer import transaction_pb2
 
 from evidence.batches import batch_key
 from evidence.blocks import chain_key, parse_block, slot_key
-from evidence.errors import LedgerUnavailable, Refused
+from evidence.canonical import canonical
+from evidence.errors import LedgerUnavailable, Malformed, Refused
 from evidence.fabric_read import SignedRead, parse_signed_read
 from evidence.proof_ranges import PROOF_PREFIXES, covered, whole_range
 from sdk import fabric_reads
@@ -255,7 +256,7 @@ def test_files_imported_together_share_a_read_and_a_later_one_shows_them_all(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each file is a chain, and every chain of a camera has to be shown with each: there may be many."""
-    monkeypatch.setattr(fabric_reads, "MAX_RANGES", 22)
+    monkeypatch.setattr(fabric_reads, "MAX_RANGES", 24)
     chains = []
     for number in range(16):
         file = number.to_bytes(2, "big")
@@ -308,6 +309,46 @@ def test_a_sealed_batch_is_read_with_the_one_before_it(town: Town) -> None:
     assert not covered(reads[0].ranges, *whole_range("root", "south", "recorder-south"))
 
 
+def test_beside_open_anchors_it_is_shown_that_nothing_was_sealed(town: Town) -> None:
+    town.recorder.record(town.spool, 2)
+    assert town.drain().unread == 0
+    (read,) = town.reads()
+    for recorder in ("recorder", "recorder-2"):
+        assert covered(read.ranges, *whole_range("root", "north", recorder))
+    assert not any(each.start.startswith("root/south/") for each in read.ranges)
+
+
+def seal(town: Town, count: int, *, start_us: int, by: str = "recorder-2") -> None:
+    """Batches of the site's other recorder, each over a second of its own and a tenth apart."""
+    gateway = FabricLedger(town.stand.profile(), identity=town.host.cast[by], clock=lambda: NOW_US)
+    previous = None
+    for number in range(count):
+        block = Block(
+            camera="gate-2", ip="10.0.4.18", chain=1, sequence=number, kind="segment", key=bytes(32), previous=None,
+            start_us=start_us + number * 1_100_000, end_us=start_us + number * 1_100_000 + 1_000_000, record=bytes(32),
+        )  # fmt: skip
+        batch, _ = make_batch([block], site="north", recorder=by, batch=number, previous=previous)
+        gateway.submit("anchor", batch.canonical())
+        previous = batch.digest
+    gateway.close()
+
+
+def test_of_many_batches_of_another_recorder_those_around_the_time_are_shown(town: Town) -> None:
+    seal(town, 60, start_us=START_US - 20 * 1_100_000)
+    state = town.recorder.record(town.spool, 2)
+    town.drain()
+    view = ChannelView(town.ledger.gateway)
+
+    def shown(times_us: tuple[int, int] | None) -> list[int]:
+        ranges = SealedBatches(view).beside("north", [("north", "recorder")], times_us)
+        return [n for n in range(61) if covered(ranges, batch_key("north", "recorder-2", n), f"root/north/recorder-2/{n:010d}0")]
+
+    assert shown(None) == list(range(52, 61))
+    monkey = START_US, START_US + 2_000_000
+    assert shown(monkey)
+    assert state
+
+
 def test_recording_sees_the_ledger_as_it_was_last_seen_while_nobody_answers(town: Town, tmp_path: Path) -> None:
     town.recorder.record(town.spool, 1)
     town.drain()
@@ -328,3 +369,33 @@ def test_recording_sees_the_ledger_as_it_was_last_seen_while_nobody_answers(town
     assert away.away is not None
     with pytest.raises(LedgerUnavailable, match="nobody answers"):
         away.entries("camera/gate-9/")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"items": 7, "next": None},
+        {"items": [7], "next": None},
+        {"items": [{"id": "gate-1", "n": "x"}], "next": None},
+        {"items": [{"n": 0}], "next": None},
+        {"items": []},
+        {"items": [], "next": "again"},
+    ],
+)
+def test_a_peer_that_answers_with_something_else_than_a_list_is_malformed(answer: dict[str, Any]) -> None:
+    class Strange:
+        """A gateway whose peer answers every question alike."""
+
+        identity = the_cast()["operator"]
+        propose = endorse = None
+
+        def evaluate(self, function: str, *arguments: bytes, **named: Any) -> bytes:
+            return canonical(answer)
+
+    gateway: Any = Strange()
+    view = ChannelView(gateway, patient=True)
+    with pytest.raises(Malformed):
+        view.entries("incident/")
+    with pytest.raises(Malformed):
+        _ = view.genesis
