@@ -44,9 +44,10 @@ def confirmed(
         first = _still_acting(world, waiting, room)
         if first is not None:
             if first.msp == actor.msp:
+                caller = "you have" if first.id == actor.id else f"{first.id} of {first.msp} has"
                 raise refuse(
                     "denied",
-                    f"this takes two persons of two organisations, and {first.id} of {first.msp} has called already",
+                    f"this takes two persons of two organisations, and {caller} called already",
                     f"somebody of another organisation than {first.msp} can do this, with the same arguments",
                 )
             documents.append(world, "pending", subject, {**members, "status": "EXECUTED", "first": first.id}, n=number)

@@ -9,7 +9,17 @@ import typer
 
 from cli.console import raw, result
 from cli.deciding import answered, listed, span_of, submitted, when
-from cli.options import AsOption, ConfigOption, FromOption, HomeOption, JsonOption, ToOption, examples, make_app
+from cli.options import (
+    AsOption,
+    ConfigOption,
+    FromOption,
+    HomeOption,
+    JsonOption,
+    ToOption,
+    examples,
+    make_app,
+    opened,
+)
 
 app = make_app("Grant, revoke and check access to footage.")
 
@@ -38,6 +48,9 @@ def grant(
 
     The times say when they may look, not of when the footage is.
     """
+    from cli.acting import participant_id
+
+    participant = participant_id(opened(home, config, writing=False)[0], participant)
     who, _ = submitted(
         home, config, acting, "grant_access",
         {"camera": camera, "participant": participant, **span_of(start, end)},
@@ -52,6 +65,9 @@ def revoke(
     config: ConfigOption = None,
 ) -> None:  # fmt: skip
     """Take somebody out of a camera's list."""
+    from cli.acting import participant_id
+
+    participant = participant_id(opened(home, config, writing=False)[0], participant)
     who, _ = submitted(home, config, acting, "revoke_access", {"camera": camera, "participant": participant})
     result("REVOKED", f"access of {participant} to {camera}, revoked by {who}")
 
@@ -86,7 +102,7 @@ def list_grants(home: HomeOption = None, config: ConfigOption = None, as_json: J
         home, config, "grant", as_json=as_json,
         columns=("camera", "participant", "status", "from", "to", "by", "purpose"),
         row=lambda each, words: (
-            each["camera"], words.who(each["participant"]), each["status"], when(each["from_us"]),
+            each["camera"], words.who(each["participant"]), each["standing"], when(each["from_us"]),
             when(each["until_us"]), words.who(each["by"]), words.text(each["purpose"]),
         ),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from cli.console import remark
 from evidence.canonical import canonical, parse_canonical
 from evidence.errors import ConfigInvalid
 from evidence.genesis import Genesis
-from sdk.acting import act_as, camera_entry, recording_state, state_of
+from sdk.acting import act_as, camera_entry, participant_of, recording_state, state_of
 from sdk.home import Home, snapshot
 from sdk.identities import Identity, identity_names, load_identity
 from sdk.ledger import Committed, HomeLedger, LedgerReader, StateReader, read_ledger
@@ -68,6 +68,18 @@ def reading(home: Home) -> Iterator[StateReader]:
     """The home's ledger for looking only: a private copy, so that nothing in the home changes."""
     with state_of(home, now=now_us) as reader:
         yield reader
+
+
+def participant_id(home: Home, name: str) -> str:
+    """The pseudonym behind an identity of this home: founding ADMINs are registered under ids made from their keys.
+
+    Any other name is taken for a pseudonym.
+    """
+    if name not in identity_names(home.identities):
+        return name
+    with reading(home) as reader:
+        entry = participant_of(home, reader, name)
+    return name if entry is None else entry.id
 
 
 def call(home: Home, function: str, members: Mapping[str, object], *, name: str | None) -> tuple[Identity, Committed]:

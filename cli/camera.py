@@ -11,7 +11,7 @@ import typer
 
 from cli import camera_changes, camera_facts, camera_table
 from cli.console import raw, remark, result, show
-from cli.deciding import height, private_place, public_key
+from cli.deciding import block_cells, block_columns, private_place, public_key
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, ReasonOption, examples, make_app, opened
 from evidence.errors import ConfigInvalid
 
@@ -191,10 +191,12 @@ def history(
 ) -> None:
     """Every entry of a camera, oldest first, with the reasons that this home can open. Changes nothing."""
     from cli.acting import every, looking
+    from cli.standing import dated
 
     at, settings = opened(home, config, writing=False)
     with looking(at, settings.people.url) as (reader, words):
         entries = every(reader, f"camera/{camera}/")
+        known = dated(reader, entries)
         for each in entries:
             each["reason_text"] = words.text(each["reason"]) or None
     if not entries:
@@ -204,10 +206,12 @@ def history(
         return
     from rich.table import Table
 
-    table = Table("entry", "status", "by", "ledger block", "reason")
-    for each in entries:
+    table = Table("entry", "status", "by", *block_columns(known), "what changed", "reason")
+    for before, each in zip([None, *entries], entries, strict=False):
         who = words.who(each["decided_by"] or each["proposer"])
-        table.add_row(str(each["n"]), each["status"], who, height(each["block"]), each["reason_text"] or "")
+        changed = "; ".join(camera_facts.change_in_words(before, each, words))
+        cells = (str(each["n"]), each["status"], who, *block_cells(each, known))
+        table.add_row(*cells, changed, each["reason_text"] or "")
     result(f"camera {camera}: {entries[-1]['status']}")
     show(table)
 

@@ -97,6 +97,21 @@ def _rows(facts: Mapping[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     yield "chains anchored", str(len(facts["chains"]))
 
 
+def change_in_words(before: Mapping[str, Any] | None, after: Mapping[str, Any], words: Words) -> Iterator[str]:
+    """What an entry of a camera sets anew, a member each; of a private camera as far as this home knows the texts."""
+    from cli.standing import differences
+    from evidence.digests import sha256
+
+    for name, value in differences(before, after):
+        if name == "device_key":
+            value = f"{sha256(base64.b64decode(value)).hex()[:16]}…"
+        elif name == "key_from" and value is not None:
+            value = f"chain {value[0]}, sequence {value[1]}"
+        elif name in ("ip", "location") and after["owner"] is not None:
+            value = words.text(value)
+        yield f"{name.replace('_', ' ')} {'none' if value in (None, '') else value}"
+
+
 def blocks(
     camera: CameraArgument,
     chain: Annotated[int | None, typer.Option(help="Only this chain.")] = None,

@@ -95,12 +95,16 @@ def listed(
         row: cells of one entry; its second argument knows texts and names where this home does.
         name: of one thing in words, where `kind` is not that.
     """
-    from cli.acting import every, looking, newest
+    from cli.acting import every, looking, newest, now_us
+    from cli.standing import standing
 
     at, settings = opened(home, config, writing=False)
     word = name or kind
     with looking(at, settings.people.url) as (reader, words):
         found = newest(reader, kind) if prefix is None else every(reader, prefix)
+        for each in found:
+            if "status" in each:
+                each["standing"] = standing(kind, each, now_us())
         if as_json:
             raw(json.dumps({f"{word.replace(' ', '_')}s": found}, indent=2) + "\n")
             return
@@ -135,11 +139,13 @@ def add_history(app: typer.Typer, kind: str, subject: str, *, by: Sequence[str],
         config: ConfigOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        from cli.acting import every, looking
+        from cli.acting import every, looking, now_us
+        from cli.standing import dated, standing
 
         at, settings = opened(home, config, writing=False)
         with looking(at, settings.people.url) as (reader, words):
             entries = every(reader, f"{kind}/{subject}/")
+            known = dated(reader, entries)
             if not entries:
                 raise ConfigInvalid(f"there is no {kind} {subject} on this ledger", next_step=f"veriframe {kind} list")
             if as_json:
@@ -148,12 +154,14 @@ def add_history(app: typer.Typer, kind: str, subject: str, *, by: Sequence[str],
             rows = [
                 (
                     str(each["n"]), each["status"],
-                    next((_whose(words, each[name]) for name in by if each.get(name)), ""), height(each["block"]),
+                    next((_whose(words, each[name]) for name in by if each.get(name)), ""),
+                    *block_cells(each, known),
                     "; ".join(words.text(each[name]) for name in texts if each.get(name)),
                 )
                 for each in entries
             ]  # fmt: skip
-        tabled(rows, ("entry", "status", "by", "ledger block", "text"), f"{kind} {subject}: {entries[-1]['status']}")
+        heading = f"{kind} {subject}: {standing(kind, entries[-1], now_us())}"
+        tabled(rows, ("entry", "status", "by", *block_columns(known), "text"), heading)
 
     history.__doc__ = f"Every entry of one {kind}, oldest first. Changes nothing."
     words = f"veriframe {kind} history {subject}"
@@ -192,6 +200,16 @@ def when(moment: int | None) -> str:
 def height(block: int | None) -> str:
     """A ledger block as text; empty where the ledger does not say it, as a channel's contract does not."""
     return "" if block is None else str(block)
+
+
+def block_columns(known: bool) -> tuple[str, ...]:
+    """Headings of the columns that say where and when an entry was written; none where a ledger does not tell."""
+    return ("ledger block", "written") if known else ()
+
+
+def block_cells(entry: Mapping[str, Any], known: bool) -> tuple[str, ...]:
+    """The cells under `block_columns`."""
+    return (height(entry["block"]), when(entry["block_time_us"])) if known else ()
 
 
 def footage_of(camera: Sequence[str], start: str, end: str) -> dict[str, object]:

@@ -22,6 +22,7 @@ from evidence.errors import VeriframeError
 
 if TYPE_CHECKING:
     from sdk.home import Home
+    from sdk.spool import Spool
 
 app = make_app("Check this machine and the home.")
 
@@ -206,11 +207,28 @@ def _spool(path: Path) -> Check:
         with Spool(copy.spool, now=now_us) as spool:
             backlog = spool.backlog()
             unread = 0 if copy.profile is None else spool.unread_count()
+            never = _never_anchored(copy, spool) if backlog.unanchored else {}
     pending = f"{backlog.unstored} not stored, {backlog.unanchored} not anchored, {backlog.refused} refused"
     if unread:
         pending += f", {unread} without the organisations' signed word"
+    if never:
+        pending += f"; of these {sum(never.values())} can never be anchored: their key was revoked"
     clear = backlog.unstored == backlog.unanchored == backlog.refused == unread == 0
+    steps = [f"veriframe store give-up --camera {camera} --reason WHY" for camera in never]
+    if backlog.unstored or unread or backlog.unanchored > sum(never.values()):
+        steps.append("the next `veriframe sample` drains it; refused ones name a reason there")
     return Check(
         name="spool", outcome="ok" if clear else "wrong", found="empty" if clear else pending,
-        next_step="" if clear else "the next `veriframe sample` drains it; refused ones name a reason there",
+        next_step="; ".join(steps),
     )  # fmt: skip
+
+
+def _never_anchored(copy: Home, spool: Spool) -> dict[str, int]:
+    """How many records of each camera wait in vain; a channel that is away is asked next time."""
+    from cli.acting import now_us
+    from sdk.acting import state_of
+    from sdk.giving_up import unanchorable
+
+    with state_of(copy, now=now_us) as reader:
+        found = {camera: len(unanchorable(spool, reader, camera)) for camera in spool.waiting()}
+    return {camera: count for camera, count in found.items() if count}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import result
+from cli.console import remark, result
 from cli.deciding import add_history, cameras_of, footage_of, listed, required_us, submitted, two_persons, when
 from cli.options import (
     AsOption,
@@ -85,15 +85,38 @@ def release(
     from cli.acting import committed_text
     from cli.options import opened
 
+    at, settings = opened(home, config, writing=True)
     if reason is not None:
-        at, settings = opened(home, config, writing=True)
         url = settings.people.url
         commitment = _waiting(at, url, lock, reason) or committed_text(at, reason, subject=f"lock/{lock}", url=url)
+    others = _others(at, lock, str(commitment))
     who, answer = submitted(home, config, acting, "release_evidence", {"lock": lock, "reason": commitment})
     two_persons(
         answer, "RELEASED", f"lock {lock}, called by {who} with reason {commitment}",
         again=f"veriframe lock release {lock} --commitment {commitment}",
     )  # fmt: skip
+    for first, waits_for, other in () if answer.get("executed") else others:
+        remark(f"beside this, a release with another reason waits already, called by {first}, for {waits_for}:")
+        remark(f"      veriframe lock release {lock} --commitment {other}")
+
+
+def _others(home: Home, lock: str, commitment: str) -> list[tuple[str, str, str]]:
+    """Releases of this lock that wait with another commitment: who called first, who is awaited, the commitment."""
+    from cli.acting import reading
+    from cli.waiting import waiting
+
+    if home.profile is not None:
+        return []  # a channel does not show the arguments of what waits
+    with reading(home) as reader:
+        return [
+            (str(each.entry["by"]), each.waits_for, str(each.arguments["reason"]))
+            for each in waiting(reader)
+            if each.function == "release_evidence"
+            and each.arguments is not None
+            and each.arguments["lock"] == lock
+            and each.arguments["reason"] != commitment
+            and not each.overtaken
+        ]
 
 
 def _waiting(home: Home, url: str | None, lock: str, reason: str) -> str | None:

@@ -60,6 +60,12 @@ def register(
         )
     if organisation not in ROLES[role].msps:
         raise ConfigInvalid(f"{organisation} has no {role}", next_step=f"one of {', '.join(ROLES[role].msps)}")
+    ends_us = moment_us(until, option="--until")
+    if ends_us is not None and ends_us <= now_us():
+        raise ConfigInvalid(
+            f"--until lies in the past ({when(ends_us)}): {name} could never act",
+            next_step="name a later time, or leave --until out",
+        )
     places = dict(zip(PLACES, (control_room, department, site), strict=True))
     _check_places(role, places, ROLES[role].within)
     at, settings = opened(home, config, writing=True)
@@ -78,7 +84,6 @@ def register(
     if real_name is not None:
         participant_names.remember(at, settings, name, real_name)
     members: dict[str, object] = {"participant": name, "key": made.key_id, "role": role, **attributes}
-    ends_us = moment_us(until, option="--until")
     if ends_us is not None:
         members["valid_until_us"] = ends_us
     call(at, "register_participant", members, name=admin)
@@ -146,9 +151,10 @@ def reinstate(
 
 
 def _set(function: str, state: str, name: str, acting: str | None, home: Path | None, config: Path | None) -> None:
-    from cli.acting import call
+    from cli.acting import call, participant_id
 
     at, _ = opened(home, config, writing=True)
+    name = participant_id(at, name)
     acting = acting or admin_for(at, name)
     call(at, function, {"participant": name}, name=acting)
     result(state, f"participant {name}, decided by {acting}")
@@ -168,27 +174,30 @@ def admin_for(home: Home, participant: str) -> str:
 @app.command("list", epilog=examples("veriframe participant list", "veriframe participant list --json"))
 def list_participants(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List participants, with their names where this home knows them. Changes nothing."""
-    from cli.acting import looking, newest
+    from cli.acting import looking, newest, now_us
+    from cli.standing import standing
     from sdk.identities import identity_names, key_ids
 
     at, settings = opened(home, config, writing=False)
+    here = {key_id: name for name in identity_names(at.identities) for key_id in key_ids(at.identities, name)}
     with looking(at, settings.people.url) as (reader, words):
         found = newest(reader, "participant")
     for each in found:
         each["name"] = words.names.get(each["id"])
+        each["identity"] = here.get(each["key"])
+        each["standing"] = standing("participant", each, now_us())
     if as_json:
         raw(json.dumps({"participants": found}, indent=2) + "\n")
         return
-    here = {key_id for name in identity_names(at.identities) for key_id in key_ids(at.identities, name)}
     rows = [
         (
-            each["id"], each["name"] or "", each["status"], each["role"], each["msp"],
+            each["id"], each["name"] or "", each["standing"], each["role"], each["msp"],
             ", ".join(each[place] for place in ("control_room", "department", "site") if each[place]),
-            when(each["valid_until_us"]), "yes" if each["key"] in here else "",
+            when(each["valid_until_us"]), each["identity"] or "",
         )
         for each in found
     ]  # fmt: skip
-    columns = ("participant", "name", "status", "role", "organisation", "belongs to", "until", "key in this home")
+    columns = ("participant", "name", "status", "role", "organisation", "belongs to", "until", "in this home as")
     tabled(rows, columns, f"{len(found)} {'participant' if len(found) == 1 else 'participants'}")
 
 

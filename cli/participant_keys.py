@@ -9,7 +9,7 @@ import typer
 
 from chaincode.roles import PLACES
 from cli.console import remark, result
-from cli.deciding import public_key, required_us, submitted, two_persons
+from cli.deciding import public_key, required_us, submitted, two_persons, when
 from cli.options import AsOption, ConfigOption, HomeOption, examples, moment_us, opened
 from evidence.errors import ConfigInvalid
 
@@ -29,15 +29,19 @@ def change(
     config: ConfigOption = None,
 ) -> None:
     """Change role, place and end of a registration. The certificate has to say the same: `rotate-key` issues it."""
+    name, ends_us = _participant_id(home, config, name), moment_us(until, option="--until")
     members = {
         "participant": name, "role": role, "control_room": control_room, "department": department, "site": site,
-        "valid_until_us": moment_us(until, option="--until"),
+        "valid_until_us": ends_us,
     }  # fmt: skip
+    from cli.acting import now_us
     from cli.participant import admin_for
 
     acting = acting or admin_for(opened(home, config, writing=True)[0], name)
     who, _ = submitted(home, config, acting, "change_participant", members)
     result("CHANGED", f"participant {name}, {role}, changed by {who}")
+    if ends_us is not None and ends_us <= now_us():
+        remark(f"this registration has EXPIRED: it ended {when(ends_us)}, and nothing they sign counts")
     remark(f"next: a certificate that says the same: veriframe participant rotate-key {name}")
 
 
@@ -150,16 +154,9 @@ def replace_admin(
 
 def _participant_id(home: Path | None, config: Path | None, name: str) -> str:
     """The pseudonym behind an identity of this home: founding ADMINs are registered by their key alone."""
-    from cli.acting import reading
-    from sdk.acting import participant_of
-    from sdk.identities import identity_names
+    from cli.acting import participant_id
 
-    at, _ = opened(home, config, writing=False)
-    if name not in identity_names(at.identities):
-        return name
-    with reading(at) as reader:
-        entry = participant_of(at, reader, name)
-    return name if entry is None else entry.id
+    return participant_id(opened(home, config, writing=False)[0], name)
 
 
 def add_to(app: typer.Typer) -> None:

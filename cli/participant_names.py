@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.console import raw, remark, result
-from cli.deciding import height, listed, tabled, when
+from cli.deciding import block_cells, block_columns, listed, tabled, when
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, opened
 from evidence.errors import ConfigInvalid
 
@@ -69,11 +69,14 @@ def history(
     participant: NameArgument, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Every entry of a participant, oldest first: roles, places, keys, suspensions. Changes nothing."""
-    from cli.acting import every, looking
+    from cli.acting import every, looking, now_us, participant_id
+    from cli.standing import dated, standing
 
     at, settings = opened(home, config, writing=False)
+    participant = participant_id(at, participant)
     with looking(at, settings.people.url) as (reader, words):
         entries = every(reader, f"participant/{participant}/")
+        known = dated(reader, entries)
     if not entries:
         raise ConfigInvalid(f"there is no participant {participant}", next_step="veriframe participant list")
     if as_json:
@@ -83,12 +86,13 @@ def history(
         (
             str(each["n"]), each["status"], each["role"],
             ", ".join(each[place] for place in ("control_room", "department", "site") if each[place]),
-            each["key"][:16], when(each["valid_until_us"]), height(each["block"]),
+            each["key"][:16], when(each["valid_until_us"]), *block_cells(each, known),
         )
         for each in entries
     ]  # fmt: skip
-    columns = ("entry", "status", "role", "belongs to", "key", "until", "ledger block")
-    tabled(rows, columns, f"participant {words.who(participant)}: {entries[-1]['status']}")
+    columns = ("entry", "status", "role", "belongs to", "key", "until", *block_columns(known))
+    heading = f"participant {words.who(participant)}: {standing('participant', entries[-1], now_us())}"
+    tabled(rows, columns, heading)
 
 
 def deputies(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -96,7 +100,7 @@ def deputies(home: HomeOption = None, config: ConfigOption = None, as_json: Json
     listed(
         home, config, "delegation", as_json=as_json, columns=("deputy", "of", "status", "control room", "from", "to"),
         row=lambda each, words: (
-            words.who(each["participant"]), words.who(each["by"]), each["status"], each["control_room"],
+            words.who(each["participant"]), words.who(each["by"]), each["standing"], each["control_room"],
             when(each["from_us"]), when(each["until_us"]),
         ),
     )  # fmt: skip

@@ -157,7 +157,7 @@ def list_requests(home: HomeOption = None, config: ConfigOption = None, as_json:
         home, config, "request", as_json=as_json,
         columns=("request", "status", "by", "cameras", "from", "to", "expires", "purpose", "last word of"),
         row=lambda each, words: (
-            each["request"], each["status"], words.who(each["requester"]), " ".join(each["cameras"]),
+            each["request"], each["standing"], words.who(each["requester"]), " ".join(each["cameras"]),
             when(each["from_us"]), when(each["until_us"]), when(each["expires_us"]), words.text(each["purpose"]),
             words.who(each["by"]),
         ),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.console import raw
-from cli.deciding import answered, height, submitted, tabled, two_persons
+from cli.deciding import answered, block_cells, block_columns, submitted, tabled, two_persons
 from cli.options import AsOption, ConfigOption, HomeOption, JsonOption, examples, make_app, opened
 from evidence.errors import ConfigInvalid
 
@@ -75,19 +75,35 @@ def activate(
             next_step="install the program that knows it, in every organisation; --anyway activates it all the same",
         )
     who, answer = submitted(home, config, acting, "activate_rules", {"version": version})
-    two_persons(answer, "ACTIVE", f"version {version} of the rules, called by {who}")
+    again = f"veriframe rules activate {version} --as THEIR-ADMIN"
+    two_persons(answer, "ACTIVE", f"version {version} of the rules, called by {who}", again=again)
 
 
 @app.command(epilog=examples("veriframe rules pending", "veriframe rules pending --json"))
 def pending(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List what waits for a second person of another organisation. Changes nothing."""
-    from cli.acting import looking, newest_below
+    """List what waits for a second person, with which arguments, and for whom. Changes nothing.
+
+    On a channel the arguments are known to who called first: they tell them to the second person.
+    """
+    from cli.acting import looking
+    from cli.standing import dated
+    from cli.waiting import waiting
 
     at, settings = opened(home, config, writing=False)
     with looking(at, settings.people.url) as (reader, words):
-        found: list[dict[str, Any]] = [each for each in newest_below(reader, "pending/") if each["status"] == "WAITING"]
-    if as_json:
-        raw(json.dumps({"pending": found}, indent=2) + "\n")
-        return
-    rows = [(each["function"], words.who(each["by"]), each["msp"], height(each["block"])) for each in found]
-    tabled(rows, ("transaction", "called by", "organisation", "ledger block"), f"{len(found)} waiting")
+        found = list(waiting(reader))
+        entries = [each.to_json() for each in found]
+        known = dated(reader, entries)
+        if as_json:
+            raw(json.dumps({"pending": entries}, indent=2) + "\n")
+            return
+        rows = [
+            (
+                each.function, each.what(words), words.who(each.entry["by"]), each.entry["msp"], each.waits_for,
+                *block_cells(entry, known),
+            )
+            for each, entry in zip(found, entries, strict=True)
+        ]  # fmt: skip
+    columns = ("transaction", "with", "called by", "organisation", "waits for", *block_columns(known))
+    standing = sum(not each.overtaken for each in found)
+    tabled(rows, columns, f"{standing} waiting" + (f", {len(found) - standing} overtaken" * (standing < len(found))))

@@ -106,7 +106,7 @@ def sample(
         _say_drained(camera, drained)
     for error in failed:
         say_error(error)
-    _leave(camera, failed, drained)
+    _leave(camera, done, failed, drained)
 
 
 def _files(
@@ -172,10 +172,22 @@ def _recorded(
 
 def _state(camera: str, done: Sequence[Imported], drained: Drained | None) -> str:
     """The state of this camera's records; what waits of others is told, and is none of its business."""
-    if drained is None or camera in drained.waiting:
+    if drained is None or _still_waits(camera, drained):
         return "PENDING"
+    if any((camera, each.chain) in drained.unanchorable for each in done):
+        return "UNANCHORABLE"
     nothing_new = bool(done) and all(each.complete_before for each in done) and not drained.anchored
     return "COMPLETE" if nothing_new else "ANCHORED"
+
+
+def _still_waits(camera: str, drained: Drained) -> bool:
+    """Whether a later drain may still store or anchor something of the camera."""
+    unstored, unanchored = drained.waiting.get(camera, (0, 0))
+    return unstored > 0 or unanchored > _unanchorable(camera, drained)
+
+
+def _unanchorable(camera: str, drained: Drained) -> int:
+    return sum(count for (each, _), count in drained.unanchorable.items() if each == camera)
 
 
 def _line(each: Imported) -> str:
@@ -201,7 +213,15 @@ def _say_drained(camera: str, drained: Drained | None) -> None:
         remark(f"not shipped: {trouble.subject}: {trouble.reason}")
     for each, (unstored, unanchored) in drained.waiting.items():
         of = "" if each == camera else f" of camera {each}"
-        remark(f"{unstored} not stored and {unanchored} not anchored yet{of}; nothing is lost.")
+        never = _unanchorable(each, drained)
+        if unstored or unanchored > never:
+            remark(f"{unstored} not stored and {unanchored - never} not anchored yet{of}; nothing is lost.")
+        if never:
+            remark(
+                f"{never} of camera {each} can never be anchored: they were signed under a key that has been revoked "
+                "since. The footage is kept."
+            )
+            remark(f"To give up anchoring them: veriframe store give-up --camera {each} --reason WHY")
     if drained.unread:
         remark(
             f"{drained.unread} anchored, but the organisations' word for it is still to be taken; the next drain does."
@@ -223,6 +243,7 @@ def _members(state: str, done: Sequence[Imported], drained: Drained | None) -> d
         "drained": None if drained is None else {
             "stored": drained.stored, "anchored": drained.anchored, "pending_store": drained.pending_store,
             "pending_anchor": drained.pending_anchor, "unread": drained.unread,
+            "unanchorable": sum(drained.unanchorable.values()),
             "troubles": [
                 {"subject": t.subject, "reason": t.reason, "retryable": t.retryable} for t in drained.troubles
             ],
@@ -230,9 +251,9 @@ def _members(state: str, done: Sequence[Imported], drained: Drained | None) -> d
     }  # fmt: skip
 
 
-def _leave(camera: str, failed: Sequence[VeriframeError], drained: Drained | None) -> None:
+def _leave(camera: str, done: Sequence[Imported], failed: Sequence[VeriframeError], drained: Drained | None) -> None:
     if failed:
         raise typer.Exit(exit_code(failed[0]))
-    if drained is not None and camera in drained.waiting:
+    if drained is not None and _state(camera, done, drained) in ("PENDING", "UNANCHORABLE"):
         away = any(trouble.retryable for trouble in drained.troubles)
         raise typer.Exit(_RETRY if away else 6)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import giving_up
 from cli.console import progress, raw, remark, result, show
 from cli.exits import INTERNAL
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, make_app, opened
@@ -173,3 +174,6 @@ def _has_any(store: FileStore) -> bool:
 
 def _keys(store: FileStore, area: str) -> list[str]:
     return list(store.list(area)) if _has_any(store) else []
+
+
+giving_up.add_to(app)

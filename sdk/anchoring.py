@@ -37,7 +37,8 @@ _NEXT_STEP = {
     "camera_unknown": "propose and approve it: `veriframe camera propose {camera} --site SITE --ip ADDRESS`",
     "camera_not_active": "a control room manager can approve or reinstate it; what was recorded stays pending",
     "key_differs": "restore the camera's key, or have the new one approved",
-    "key_revoked": "record under a new key; what was signed with this one can no longer be anchored",
+    "key_revoked": "record under a new key; what was signed with this one can never be anchored, its footage is kept: "
+    "`veriframe store give-up --camera {camera} --reason WHY`",
     "signature_invalid": "restore the spool from a back-up; the row is kept as it is",
 }
 
@@ -109,6 +110,9 @@ class Anchoring:
                     # An earlier send arrived, its answer did not, and the camera has been suspended since.
                     self._fetch_receipts([(row, signed)], attempt)
                     continue
+                if reason and signed.block.key in revoked:
+                    reason = "key_revoked"  # whatever else may be said and mended, this stays
+                    attempt.unanchorable[row.number] = (row.camera, row.chain)
                 if reason:
                     raise Refused(_WHY[reason], reason="denied", where=row.name, next_step=_step(reason, row))
                 if camera is not None and place is not None and (camera.site, camera.control_room) != place:

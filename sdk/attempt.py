@@ -23,6 +23,9 @@ class Attempt:
 
     stored: int = 0
     anchored: int = 0
+    unanchorable: dict[int, tuple[str, int]] = field(default_factory=dict)
+    """Rows signed under a revoked key, which no ledger ever takes: the spool's number -> camera and chain."""
+
     _troubles: dict[str, Trouble] = field(default_factory=dict)
 
     def note(self, subject: str, error: VeriframeError) -> None:

@@ -8,6 +8,7 @@ sent. What is turned down stays in the spool, with the reason, and is tried agai
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -35,6 +36,7 @@ class Drained:
     """What a drain did, and what is left; nothing is left only when both pending figures are 0.
 
     waiting: per camera of which something is left, how many records are not stored, and not anchored.
+    unanchorable: of these the ones signed under a revoked key, by camera and chain: no ledger will ever take them.
     unread: anchored records of which no signed read has been taken yet; 0 where the ledger needs none.
     """
 
@@ -44,6 +46,7 @@ class Drained:
     pending_anchor: int
     troubles: tuple[Trouble, ...]
     waiting: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unanchorable: Mapping[tuple[str, int], int] = field(default_factory=dict)
     unread: int = 0
 
     @property
@@ -131,6 +134,7 @@ class Shipper:
             pending_anchor=left.unanchored,
             troubles=tuple(attempt.troubles),
             waiting=self._spool.waiting(),
+            unanchorable=Counter(attempt.unanchorable.values()),
             unread=0 if self._reading is None else self._spool.unread_count(),
         )
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from evidence.digests import is_ident
-from evidence.errors import ConfigInvalid, Refused
+from evidence.errors import Refused
 from sdk.batches import Batches, add_receipt, read_receipt
 from sdk.chains import Chains
 from sdk.database import Database, sync_file, sync_folder, translated
@@ -36,7 +36,7 @@ from sdk.sealed import (
     units_of,
 )
 
-__all__ = ["Backlog", "ChainState", "LedgerTip", "Now", "Row", "Sealed", "Spool", "set_aside"]
+__all__ = ["Backlog", "ChainState", "LedgerTip", "Now", "Row", "Sealed", "Spool"]
 
 Now = Callable[[], int]  # Unix microseconds, UTC
 
@@ -312,6 +312,24 @@ class Spool:
         """Rows that stay pending for a stated reason."""
         return self._rows("refused IS NOT NULL AND anchored_at_us IS NULL ORDER BY number", (), proof="NULL")
 
+    def drop(self, numbers: Sequence[int]) -> list[Row]:
+        """Forget rows that are stored and that no ledger will take, after a lasting note of each (see `give_up`).
+
+        Their numbers are not given again: an import whose rows are gone begins a new chain. Returns what was dropped.
+        """
+        dropped = []
+        with self._db.transaction() as change:
+            for number in numbers:
+                condition = "number=? AND stored_at_us IS NOT NULL AND anchored_at_us IS NULL AND batch IS NULL"
+                found = self._rows(condition, (number,), proof="NULL")
+                dropped += found
+                change.executemany("DELETE FROM sealed WHERE number=?", [(row.number,) for row in found])
+        with translated(self.folder, _WHAT):
+            for row in dropped:
+                if row.media_path is not None:
+                    row.media_path.unlink(missing_ok=True)
+        return dropped
+
     def prune(self) -> int:
         """Drop media and proof bytes that are stored and anchored; returns how many rows were emptied.
 
@@ -379,14 +397,3 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def set_aside(folder: Path, *, now: Now) -> Path:
-    """Move a damaged spool out of the way, whole, so that recording can go on in new chains; nothing is deleted."""
-    if not folder.is_dir():
-        raise ConfigInvalid("there is no spool to move aside", where=str(folder))
-    target = folder.with_name(f"{folder.name}.damaged-{now() // 1_000_000}")
-    with translated(folder, _WHAT):
-        folder.rename(target)
-        sync_folder(folder.parent)
-    return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -248,3 +249,58 @@ def test_the_contract_is_asked_with_what_a_question_takes(founded: Place) -> Non
     ):
         ended = founded.run("ledger", "ask", *wrong.split())
         assert (ended.returncode, ended.stdout) == (2, ""), wrong
+
+
+def test_what_has_expired_is_shown_so_and_a_registration_never_begins_in_the_past(founded: Place) -> None:
+    register = ("participant", "register", "po-7", "--role", "PO", "--department", "d-1", "--until")
+    ended = founded.run(*register, "2020-01-01T00:00Z")
+    assert (ended.returncode, "lies in the past (2020-01-01" in ended.stderr) == (2, True)
+    founded.ok(*register, "2036-01-01T00:00Z")
+    admin = ("--as", "admin-police")
+    ended = founded.run(
+        "participant", "change", "po-7", "--role", "PO", "--department", "d-1", "--until", "2020-01-01T00:00Z", *admin
+    )
+    assert (ended.returncode, "EXPIRED" in ended.stderr) == (0, True)
+    listed = json.loads(founded.ok("participant", "list", "--json"))["participants"]
+    (found,) = [each for each in listed if each["id"] == "po-7"]
+    assert (found["status"], found["standing"]) == ("ACTIVE", "EXPIRED")
+    (row,) = [line for line in founded.ok("participant", "list").splitlines() if "po-7" in line]
+    assert "EXPIRED" in row and "ACTIVE" not in row
+    assert founded.ok("participant", "history", "po-7").startswith("participant po-7: EXPIRED")
+
+
+def test_histories_say_when_and_that_of_a_camera_what_changed(recorded: Place) -> None:
+    recorded.ok("camera", "change", "gate-1", "--ip", "10.0.4.99", "--as", "operator")
+    recorded.ok("camera", "approve-change", "gate-1", "0")
+    entries = json.loads(recorded.ok("camera", "history", "gate-1", "--json"))["entries"]
+    times = [each["block_time_us"] for each in entries]
+    with LedgerReader(recorded.home / "ledger.db") as reader:
+        assert times == [reader.block(each["block"]).time_us for each in entries]
+    shown = " ".join(recorded.ok("camera", "history", "gate-1").replace("│", " ").split())
+    assert "ip 10.0.4.99" in shown and str(datetime.fromtimestamp(times[0] // 1_000_000, UTC).date()) in shown
+    assert "written" in recorded.ok("participant", "history", "manager")
+
+
+def test_what_waits_says_with_what_and_for_whom(recorded: Place) -> None:
+    recorded.ok("participant", "register", "po-7", "--role", "PO", "--department", "d-1")
+    until = ("--review", "2036-01-01T00:00Z", "--reason", "trial")
+    recorded.ok("lock", "set", "l-1", "--camera", "gate-1", *SPAN, *until, "--as", "po-7")
+    release = ("lock", "release", "l-1", "--reason")
+    recorded.ok(*release, "case closed", "--as", "manager")
+    ended = recorded.run(*release, "case closed", "--as", "manager")
+    assert (ended.returncode, "you have called already" in ended.stderr) == (4, True)
+    ended = recorded.run(*release, "appeal over", "--as", "manager")
+    assert "a release with another reason waits already, called by manager" in ended.stderr
+    shown = recorded.shell("COLUMNS=500 veriframe rules pending").stdout
+    assert "lock l-1" in shown and "case closed" in shown and "another organisation than ControlRoomMSP" in shown
+    recorded.ok(*release, "case closed", "--as", "po-7")
+    (left,) = json.loads(recorded.ok("rules", "pending", "--json"))["pending"]
+    assert (left["arguments"]["lock"], left["overtaken"]) == ("l-1", "lock l-1 is RELEASED")
+
+
+def test_a_founding_admin_is_known_by_both_names(founded: Place) -> None:
+    listed = json.loads(founded.ok("participant", "list", "--json"))["participants"]
+    (founder,) = [each for each in listed if each["identity"] == "admin-police"]
+    assert founder["id"] != "admin-police"
+    both = [founded.ok("participant", "history", name) for name in ("admin-police", founder["id"])]
+    assert both[0] == both[1]

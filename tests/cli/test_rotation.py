@@ -181,3 +181,34 @@ def test_footage_that_could_not_be_anchored_afterwards_holds_up_the_new_key(reco
     assert "--anyway" in ended.stderr
     recorded.ok("participant", "reinstate", "recorder")
     assert recorded.ok("camera", "approve-change", "gate-1", "0").startswith("APPROVED")
+
+
+def test_what_waits_under_a_revoked_key_is_named_and_given_up_with_a_note(recorded: Place) -> None:
+    later = ("sample", "other.mp4", "--camera", "gate-1", "--start", LATER)
+    recorded.ok(*later, "--no-wait")
+    before = {path.name for path in (recorded.home / "spool/media").iterdir()}
+    recorded.ok("camera", "revoke-key", "gate-1", "--since", LATER, "--reason", "stolen", "--as", "manager")
+    give_up = ("store", "give-up", "--camera", "gate-1", "--reason", "stolen with the van")
+    ended = recorded.run(*give_up)
+    assert (ended.returncode, "not in the store yet" in ended.stderr) == (2, True), "its only copy is in the spool"
+    assert {path.name for path in (recorded.home / "spool/media").iterdir()} == before
+    recorded.ok("camera", "change", "gate-1", "--new-key", "--as", "operator")
+    recorded.ok("camera", "approve-change", "gate-1", "0")
+    third = ("sample", "clip.mp4", "--camera", "gate-1", "--start", "2026-10-03T08:00:00Z")
+    ended = recorded.run(*third)
+    assert (ended.returncode, ended.stdout.splitlines()[0]) == (0, "ANCHORED"), ended.stderr
+    assert "can never be anchored" in ended.stderr and "veriframe store give-up --camera gate-1" in ended.stderr
+    assert "nothing is lost" not in ended.stderr, "nothing else waits"
+    checks = {each["name"]: each for each in json.loads(recorded.run("doctor", "--json").stdout)["checks"]}
+    assert checks["spool"]["next_step"].startswith("veriframe store give-up --camera gate-1")
+    proofs = sorted((recorded.home / "store/proof").rglob("*.*"))
+    assert recorded.ok(*give_up, "--dry-run").startswith("UNANCHORABLE")
+    assert recorded.ok(*give_up).startswith("GIVEN UP")
+    assert sorted((recorded.home / "store/proof").rglob("*.*")) == proofs, "the store keeps everything"
+    notes = [json.loads(path.read_bytes()) for path in sorted((recorded.home / "spool/given-up").iterdir())]
+    assert len(notes) == len(before) and {each["reason"] for each in notes} == {"stolen with the van"}
+    assert recorded.ok(*give_up).startswith("NOTHING")
+    assert json.loads(recorded.ok("doctor", "--json"))["healthy"]
+    assert recorded.run("store", "fsck").stdout.startswith("SOUND")
+    assert recorded.ok(*later).startswith("ANCHORED"), "the file is recorded anew, under the new key"
+    assert recorded.ok("verify", "other.mp4", "--camera", "gate-1", "--trust", "trust.json", "--quiet") == "VERIFIED\n"

@@ -12,7 +12,8 @@ import pytest
 from evidence.digests import sha256
 from evidence.errors import ConfigInvalid, Malformed, Refused
 from evidence.records import GapRecord
-from sdk.spool import LedgerTip, Spool, set_aside
+from sdk.giving_up import set_aside
+from sdk.spool import LedgerTip, Spool
 
 START_US = 1_761_993_600_000_000
 SECOND = START_US // 1_000_000
