@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from network.bring_up import Network
 
 CONTAINERS = "containers"
+SHIPPED = ("raft", "bft")
 
 app = make_app("Bring a Hyperledger Fabric network up and down on this machine.")
 
 TopologyOption = Annotated[
-    str,
-    typer.Option("--topology", metavar="NAME", help="raft, bft, containers (compose.yaml), or a file of your own."),
+    str | None,
+    typer.Option(
+        "--topology",
+        metavar="NAME",
+        help="raft, bft, containers (compose.yaml), or a file of your own; else the folder's own, or raft.",
+    ),
 ]
 FolderOption = Annotated[
     Path | None, typer.Option("--folder", metavar="DIR", help="Where the network stands; else beside the home.")
@@ -33,7 +38,10 @@ OnlyOption = Annotated[
     str | None, typer.Option("--only", metavar="NAME", help="This is the host of this organisation alone.")
 ]
 PortOption = Annotated[
-    int | None, typer.Option("--port", min=1024, max=64000, help="First port; nodes count up from it in tens.")
+    int | None,
+    typer.Option(
+        "--port", min=1024, max=64000, help="First port; nodes count up from it in tens. A folder knows its own."
+    ),
 ]
 
 
@@ -53,7 +61,7 @@ def install(
 
 @app.command(epilog=examples("veriframe network prepare", "veriframe network prepare --topology containers"))
 def prepare(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -62,9 +70,11 @@ def prepare(
     """Make keys, certificates and configuration, and start nothing. `up` does this by itself."""
     from cli.acting import now_us
     from network.compose import ENVIRONMENT_FILE, environment_file
+    from network.remembered import remember
 
     network = _network(topology, folder, port, home, only)
     network.prepare(now_us=now_us())
+    remember(network.root, network.topology)
     if network.elsewhere:
         (network.root / ENVIRONMENT_FILE).write_text(environment_file(network), encoding="ascii")
     result("PREPARED", str(network.root))
@@ -72,7 +82,7 @@ def prepare(
 
 @app.command(epilog=examples("veriframe network channel --only control-room --topology hosts.yaml"))
 def channel(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -90,7 +100,7 @@ def channel(
 
 @app.command(epilog=examples("veriframe network up", "veriframe network up --topology bft --port 19050"))
 def up(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -99,8 +109,10 @@ def up(
 ) -> None:
     """Bring the network up, or what of it is down; changes nothing that is there."""
     from cli.acting import now_us
+    from network.remembered import remember
 
     network = _network(topology, folder, port, home, only, programs=True)
+    remember(network.root, network.topology)
     network.up(now_us=now_us(), say=remark, chaincode=contract)
     result("UP", f"channel {network.topology.channel}, {len(network.topology.peers)} organisations")
     remark(f"in {network.root}")
@@ -108,7 +120,7 @@ def up(
 
 @app.command(epilog=examples("veriframe network down", "veriframe network down --purge"))
 def down(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -123,7 +135,7 @@ def down(
 
 @app.command(epilog=examples("veriframe network status", "veriframe network status --json"))
 def status(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -134,7 +146,7 @@ def status(
     from cli.acting import now_us
     from network.status import network_status
 
-    network = _network(topology, folder, port, home, only, programs=True)
+    network = _network(topology, folder, port, home, only, programs=True, stands=True)
     found = network_status(network, now_us=now_us())
     if as_json:
         members = asdict(found) | {"agreed": found.agreed, "healthy": found.healthy}
@@ -170,7 +182,7 @@ def status(
 
 @app.command(epilog=examples("veriframe network upgrade", "veriframe network upgrade --organisation police"))
 def upgrade(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -187,7 +199,7 @@ def upgrade(
     Behind the last one a next version of the definition is committed, which `status` shows. New rules count only once
     the ADMINs of two organisations have called activate_rules.
     """
-    network = _network(topology, folder, port, home, only, programs=True)
+    network = _network(topology, folder, port, home, only, programs=True, stands=True)
     peers = {peer.organisation: peer for peer in network.own_peers}
     for name in () if definition else organisation or peers:
         if name not in peers:
@@ -200,7 +212,7 @@ def upgrade(
 
 @app.command(epilog=examples("veriframe network renew", "veriframe network renew --within-days 60"))
 def renew(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -211,14 +223,14 @@ def renew(
     from cli.acting import now_us
     from network.renewal import renew as renewed
 
-    network = _network(topology, folder, port, home, only, programs=True)
+    network = _network(topology, folder, port, home, only, programs=True, stands=True)
     names = renewed(network, within_days=within_days, now_us=now_us(), say=remark)
     result("RENEWED" if names else "NOTHING DUE", *([", ".join(names)] if names else []))
 
 
 @app.command(epilog=examples("veriframe network restart"))
 def restart(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -230,7 +242,7 @@ def restart(
     """
     from network.renewal import restart_all
 
-    restart_all(_network(topology, folder, port, home, only, programs=True), say=remark)
+    restart_all(_network(topology, folder, port, home, only, programs=True, stands=True), say=remark)
     result("RESTARTED")
 
 
@@ -240,7 +252,7 @@ def revoke(
     certificates: Annotated[
         list[Path], typer.Argument(metavar="CERTIFICATE...", help="Certificates that its authority issued (PEM).")
     ],
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -254,7 +266,7 @@ def revoke(
     from network.revocation import read_certificate
     from network.revocation import revoke as put_on_the_list
 
-    network = _network(topology, folder, port, home, only, programs=True)
+    network = _network(topology, folder, port, home, only, programs=True, stands=True)
     msps = {each.name: each.msp for each in network.topology.settings.organisations}
     if organisation not in msps:
         raise ConfigInvalid(f"the network has no organisation {organisation}", next_step=f"one of {', '.join(msps)}")
@@ -265,7 +277,7 @@ def revoke(
 
 @app.command(epilog=examples("veriframe network identities", "veriframe network identities --json"))
 def identities(
-    topology: TopologyOption = "raft",
+    topology: TopologyOption = None,
     folder: FolderOption = None,
     port: PortOption = None,
     home: HomeOption = None,
@@ -298,33 +310,54 @@ def identities(
 
 
 def _network(
-    topology: str,
+    topology: str | None,
     folder: Path | None,
     port: int | None,
     home: Path | None,
     only: str | None = None,
     *,
     programs: bool = False,
+    stands: bool = False,
 ) -> Network:
-    """The network meant. `programs`: Fabric's are needed, and where to get them is said when they are not there."""
+    """The network meant. `programs`: Fabric's are needed, and where to get them is said when they are not there.
+    `stands`: it must have been brought up before.
+    """
     from network.bring_up import Network, network_folder
     from network.compose import ROOT, contained
     from network.programs import find_programs, require_programs
+    from network.remembered import remembered, same_place
     from network.topology import lay_out, read_topology
 
     contains = topology == CONTAINERS
-    plan = contained(read_topology("raft")) if contains else read_topology(topology)
+    known = None if folder is None or contains else remembered(folder)
+    if contains:
+        plan = contained(read_topology("raft"))
+    elif topology is not None or known is None:
+        plan = read_topology(topology or "raft")
+    else:
+        plan = known
+    if port is None and known is not None and topology in SHIPPED:
+        port = known.settings.base_port  # these name no place of their own
     if port is not None:
         plan = lay_out(plan.settings.model_copy(update={"base_port": port}))
+    if known is not None:
+        same_place(known, plan, where=folder)
     found = require_programs(os.environ, Path.home()) if programs else find_programs(os.environ, Path.home())
     names = [each.name for each in plan.settings.organisations]
     if only is not None and only not in names:
         raise ConfigInvalid(f"the network has no organisation {only}", next_step=f"one of {', '.join(names)}")
     root = ROOT if contains else network_folder(home_path(home), plan)
-    return Network(
+    network = Network(
         topology=plan,
         root=folder.absolute() if folder is not None else root,
         programs=found,
         own=only,
         elsewhere=contains,
     )
+    if stands and not (network.root / "organisations").is_dir():
+        raise ConfigInvalid(
+            "no network stands here",
+            where=str(network.root),
+            next_step="veriframe network up; or name the --folder or --port with which it was brought up",
+        )
+    return network

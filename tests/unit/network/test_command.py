@@ -62,6 +62,36 @@ def test_a_network_stands_beside_the_home_by_channel_and_port(elsewhere: Path) -
     assert str(elsewhere / "home" / "networks" / "evidence-20000") in run.stdout.replace("\n", "")
 
 
+def test_a_folder_knows_its_network_and_takes_no_other(elsewhere: Path) -> None:
+    folder = ["--folder", str(elsewhere / "net")]
+    made = CliRunner().invoke(app, ["network", "prepare", "--topology", "bft", "--port", "20000", *folder])
+    assert made.exit_code == 0, made.exception
+    profile = elsewhere / "net" / "profiles" / "control-room.yaml"
+    assert "127.0.0.1:20000" in profile.read_text()
+    for again in ([], ["--topology", "bft"], ["--port", "20000"]):
+        assert CliRunner().invoke(app, ["network", "prepare", *again, *folder]).exit_code == 0, again
+    assert "127.0.0.1:20000" in profile.read_text()
+    assert len(list((elsewhere / "net" / "nodes").glob("orderer-*"))) == 4
+    for other in (["--port", "30000"], ["--topology", "raft"]):
+        refused = CliRunner().invoke(app, ["network", "prepare", *other, *folder])
+        assert isinstance(refused.exception, ConfigInvalid) and "another network stands" in str(refused.exception)
+    assert CliRunner().invoke(app, ["network", "down", "--purge", *folder]).exit_code == 0
+    assert CliRunner().invoke(app, ["network", "prepare", "--port", "30000", *folder]).exit_code == 0
+
+
+def test_no_network_is_no_sick_network(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = elsewhere / "programs"
+    programs.mkdir()
+    for name in ("peer", "orderer", "configtxgen", "osnadmin"):
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("FABRIC_BIN", str(programs))
+    for command in ("status", "upgrade", "renew", "restart"):
+        run = CliRunner().invoke(app, ["network", command, "--folder", str(elsewhere / "net")])
+        assert isinstance(run.exception, ConfigInvalid), command
+        assert "no network stands here" in str(run.exception) and "network up" in str(run.exception)
+
+
 def test_a_topology_that_is_not_there_is_named(elsewhere: Path) -> None:
     run = CliRunner().invoke(app, ["network", "down", "--topology", "rafd"])
     assert isinstance(run.exception, ConfigInvalid)
