@@ -11,6 +11,7 @@ import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from evidence.errors import ConfigInvalid, Malformed
 
@@ -21,6 +22,11 @@ CACHE = Path(".cache") / "veriframe" / "fabric" / "bin"
 MAX_PROGRAM_BYTES = 512 << 20
 MAX_ARCHIVE_BYTES = 4 << 30  # unpacked: what stands before a program must be read through
 MAX_ENTRIES = 1000
+MAX_DESCRIPTION_BYTES = 1 << 20
+_DESCRIBING = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 
 WHERE_TO_GET_THEM = (
     "Fabric's programs ({missing}) were not found in FABRIC_BIN, on PATH or in ~/.cache/veriframe/fabric/bin.\n"
@@ -71,12 +77,23 @@ def install_archive(archive: Path, sha256: str, target: Path) -> tuple[str, ...]
             if digest != sha256.lower():
                 raise Malformed(f"the archive's SHA-256 is {digest}, not the one given", where=str(archive))
             file.seek(0)
-            with tarfile.open(fileobj=file, mode="r|gz") as tar:
+            with tarfile.open(fileobj=file, mode="r|gz", tarinfo=_Entry) as tar:
                 return _unpack(tar, target)
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise Malformed("this is not a gzip tar archive", where=str(archive)) from error
     except OSError as error:
         raise ConfigInvalid(f"cannot install: {error.strerror or error}", where=str(archive)) from error
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry; what describes the next one (a long name, further members) is read into memory whole, and is small."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        entry = super().frombuf(buf, encoding, errors)
+        if entry.size < 0 or (entry.type in _DESCRIBING and entry.size > MAX_DESCRIPTION_BYTES):
+            raise tarfile.ReadError("a description of an entry is too large")
+        return entry
 
 
 def _unpack(tar: tarfile.TarFile, target: Path) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,20 @@ def test_an_archive_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             with pytest.raises(Malformed):
                 install_archive(path, digest, tmp_path / "bin")
     assert install_archive(path, digest, tmp_path / "bin") == ("peer",)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_description_as_large_as_memory_is_not_read(kind: bytes, tmp_path: Path) -> None:
+    """Some megabytes of such an archive would become gigabytes: names and further members are held whole."""
+    entry = tarfile.TarInfo("bin/peer")
+    entry.type, entry.size = kind, 64 << 20
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(entry.tobuf(tarfile.USTAR_FORMAT) + bytes(64 << 20), 1))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    tracemalloc.start()
+    try:
+        with pytest.raises(Malformed):
+            install_archive(path, digest, tmp_path / "bin")
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
