@@ -2,7 +2,7 @@
 
 One page of such reads holds, in one and the same read, everything that the verifier asks for: the founding, the
 registry around the camera, all its chains, the slots with one more at both ends, and of every other chain the slots
-next to the interval's time; where the slots are sealed, the batches from the one before the interval on.
+next to the interval's time. Beside it stand the sealed batches of that while, or that there are none.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from evidence.blocks import Block, parse_signed_block, slot_key
 from evidence.errors import Refused
 from evidence.proof_ranges import KeyRange, whole_range
 from evidence.records import MAX_SLOT_NUMBER
-from evidence.registry import CameraEntry, parse_camera_entry, parse_participant_entry
+from evidence.registry import CameraEntry, parse_camera_entry
 from sdk.channel_view import ChannelView
-from sdk.fabric_reads import Batches, Run, Slots, Wait, batch_ranges, collect_pages, ranges_for, slot_range
+from sdk.fabric_reads import Run, Slots, Wait, collect_pages, ranges_for, slot_range
 from sdk.gateway_blocking import BlockingGateway
+from sdk.sealed_ranges import SHOWN_TO, SealedBatches
 
 # Slots of another chain that are shown where it runs beside the interval: enough to say so.
 MOST_BESIDE = 40
@@ -70,13 +71,13 @@ def read_interval(
     others = [ledger.beside(chain, span_us) for chain in ledger.chains() if chain not in own]
     # Where nothing stands behind a run that is shown to the chain's end: for another interval this is another chain.
     runs = [Run(*run, to_end=ledger.block(run.chain, run.last + 1) is None) for run in interval.runs]
-    sealed = tuple(_sealed(view, gateway.identity.role, camera, interval, hints))
+    near, further, newest = _sealed(view, gateway.identity.role, camera, interval, hints, ledger, span_us)
     everything = ranges_for(interval.camera, (), room=camera.control_room)
     chains = whole_range("chain", interval.camera)
-    core = [*(each for each in everything if each != chains), *sealed]
-    beside = [chains, *(slot_range(interval.camera, each) for each in others)]
+    core = [*(each for each in everything if each != chains), *near]
+    beside = [chains, *(slot_range(interval.camera, each) for each in others), *further]
     last = interval.runs[-1]
-    newest = sealed[0] if sealed else slot_range(interval.camera, Slots(last.chain, last.last, last.last))
+    newest = newest or slot_range(interval.camera, Slots(last.chain, last.last, last.last))
     return collect_pages(gateway, camera.id, runs, core, beside, newest=newest, shows=anchored, wait=wait)
 
 
@@ -138,18 +139,29 @@ class _Chains:
 
 
 def _sealed(
-    view: ChannelView, role: str, camera: CameraEntry, interval: Interval, hints: BatchHints
-) -> Iterable[KeyRange]:
-    """Batches that hold the interval and the record before it, and all of the site's other recorders."""
-    held: dict[tuple[str, str], list[int]] = {}
-    for run in interval.runs:
-        for sequence in range(max(0, run.first - 1), run.last + 1):
-            for site, recorder, batch in hints((interval.camera, run.chain, sequence)):
-                held.setdefault((site, recorder), []).append(batch)
-    if not held or role not in ("AUDITOR", "CRM", "CRS", "OPERATOR", "RECORDER"):
-        return ()  # the contract shows sealed batches to these roles alone; what was kept must do
-    runs = [Batches(site, recorder, min(all_), max(all_)) for (site, recorder), all_ in held.items()]
-    people = [parse_participant_entry(each.value) for each in view.entries("participant/")]
-    recorders = {each.id for each in people if (each.role, each.site) == ("RECORDER", camera.site)}
-    others = sorted(each for each in recorders if (camera.site, each) not in held)
-    return *batch_ranges(runs), *(whole_range("root", camera.site, each) for each in others)
+    view: ChannelView,
+    role: str,
+    camera: CameraEntry,
+    interval: Interval,
+    hints: BatchHints,
+    ledger: _Chains,
+    span_us: tuple[int, int] | None,
+) -> tuple[Sequence[KeyRange], Sequence[KeyRange], KeyRange | None]:
+    """Sealed batches to show: those that go with the slots, further ones, and the newest that holds the interval.
+
+    Also where nothing of it is sealed: another version could be, and so it is shown that there is none.
+    """
+    if role not in SHOWN_TO:
+        return (), (), None  # what was kept must do
+    batches = SealedBatches(view)
+    slots = (
+        (interval.camera, run.chain, sequence)
+        for run in interval.runs
+        for sequence in range(max(0, run.first - 1), run.last + 1)
+    )
+    held = batches.held(each for slot in slots for each in hints(slot))
+    before = (ledger.block(run.chain, run.first - 1) for run in interval.runs if run.first)
+    times_us = [(block.start_us, block.end_us) for block in before if block is not None]
+    times_us += [each for each in (span_us, held.times_us) if each is not None]
+    while_us = (min(each[0] for each in times_us), max(each[1] for each in times_us)) if times_us else None
+    return held.near, (*held.further, *batches.beside(camera.site, held.recorders, while_us)), held.newest

@@ -11,13 +11,13 @@ import pytest
 from fabric_protos.common import common_pb2
 from fabric_protos.peer import transaction_pb2
 
-from evidence.batches import batch_key
-from evidence.blocks import chain_key, parse_block, slot_key
+from evidence.batches import batch_key, make_batch
+from evidence.blocks import Block, chain_key, parse_block, slot_key
 from evidence.canonical import canonical
 from evidence.errors import LedgerUnavailable, Malformed, Refused
 from evidence.fabric_read import SignedRead, parse_signed_read
-from evidence.proof_ranges import PROOF_PREFIXES, covered, whole_range
-from sdk import fabric_reads
+from evidence.proof_ranges import PROOF_PREFIXES, KeyRange, covered, whole_range
+from sdk import fabric_reads, sealed_ranges
 from sdk.channel_ledger import ChannelLedger
 from sdk.channel_view import ChannelView, RememberedView
 from sdk.fabric_ledger import FabricLedger
@@ -25,6 +25,7 @@ from sdk.fabric_proposal import Proposal, Transaction
 from sdk.interval_reads import Interval, read_interval
 from sdk.read_back import ReadBack
 from sdk.sealed import Row
+from sdk.sealed_ranges import SealedBatches
 from sdk.shipper import Drained, Shipper
 from sdk.spool import Spool
 from sdk.store import FileStore, get_bytes
@@ -318,35 +319,75 @@ def test_beside_open_anchors_it_is_shown_that_nothing_was_sealed(town: Town) -> 
     assert not any(each.start.startswith("root/south/") for each in read.ranges)
 
 
-def seal(town: Town, count: int, *, start_us: int, by: str = "recorder-2") -> None:
-    """Batches of the site's other recorder, each over a second of its own and a tenth apart."""
-    gateway = FabricLedger(town.stand.profile(), identity=town.host.cast[by], clock=lambda: NOW_US)
+def seal(town: Town, count: int, *, start_us: int) -> None:
+    """Batches of the site's other recorder, each over one second, a second between them."""
     previous = None
     for number in range(count):
+        begin_us = start_us + number * 2_000_000
         block = Block(
-            camera="gate-2", ip="10.0.4.18", chain=1, sequence=number, kind="segment", key=bytes(32), previous=None,
-            start_us=start_us + number * 1_100_000, end_us=start_us + number * 1_100_000 + 1_000_000, record=bytes(32),
+            camera="gate-2", ip="10.0.4.18", chain=1, sequence=number + 1, kind="segment", key="00" * 32, previous=None,
+            start_us=begin_us, end_us=begin_us + 1_000_000, record=bytes(32),
         )  # fmt: skip
-        batch, _ = make_batch([block], site="north", recorder=by, batch=number, previous=previous)
-        gateway.submit("anchor", batch.canonical())
+        batch, _ = make_batch([block], site="north", recorder="recorder-2", batch=number, previous=previous)
+        town.host.submit(town.stage.cast["recorder-2"], "anchor", batch.canonical(), time_us=NOW_US)
         previous = batch.digest
-    gateway.close()
 
 
-def test_of_many_batches_of_another_recorder_those_around_the_time_are_shown(town: Town) -> None:
-    seal(town, 60, start_us=START_US - 20 * 1_100_000)
-    state = town.recorder.record(town.spool, 2)
-    town.drain()
-    view = ChannelView(town.ledger.gateway)
+def test_of_many_batches_of_another_recorder_those_around_the_time_are_shown(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal(town, 60, start_us=START_US - 40_000_000)
+    monkeypatch.setattr(sealed_ranges, "MOST_BATCHES", 12)
+    town.recorder.record(town.spool, 6)  # 1.2 s, while batch 20 was recorded
+    assert town.drain().unread == 0
+    (read,) = town.reads()
+    shown = [int(key[-10:]) for key in read.entries if key.startswith("root/north/recorder-2/")]
+    # Two to spare at either end; and the newest, since a record may have been anchored long after its time.
+    assert shown == [*range(17, 24), *range(52, 60)]
+    assert covered(read.ranges, batch_key("north", "recorder-2", 59), "root/north/recorder-20")
+    # Where as many as these are few, nothing is left out between the time and now.
+    monkeypatch.setattr(sealed_ranges, "MOST_BATCHES", 50)
+    asked = SealedBatches(ChannelView(town.ledger.gateway)).beside(
+        "north", [("north", "recorder")], (START_US, START_US)
+    )
+    assert asked == (KeyRange(batch_key("north", "recorder-2", 17), "root/north/recorder-20"),)
+    nowhen = SealedBatches(ChannelView(town.ledger.gateway)).beside("north", [("north", "recorder")], None)
+    assert nowhen == (KeyRange(batch_key("north", "recorder-2", 52), "root/north/recorder-20"),)
 
-    def shown(times_us: tuple[int, int] | None) -> list[int]:
-        ranges = SealedBatches(view).beside("north", [("north", "recorder")], times_us)
-        return [n for n in range(61) if covered(ranges, batch_key("north", "recorder-2", n), f"root/north/recorder-2/{n:010d}0")]
 
-    assert shown(None) == list(range(52, 61))
-    monkey = START_US, START_US + 2_000_000
-    assert shown(monkey)
-    assert state
+def test_an_interval_in_more_batches_than_a_read_shows_is_spread_over_several(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What judges the slots stands with the newest batch; those before it are shown in further reads."""
+    monkeypatch.setattr(sealed_ranges, "MOST_BESIDE_SLOTS", 2)
+    monkeypatch.setattr(fabric_reads, "MAX_ENTRIES", 105)
+    for _ in range(8):
+        state = town.recorder.record(town.spool, 1)
+        town.drain(sealed=("north", "recorder"))
+    interval = Interval.of(CAMERA, state.chain, 0, 7)
+    documents = read_interval(
+        town.ledger.gateway, interval, hints=lambda slot: [("north", "recorder", slot[2])],
+        times_us=(START_US, START_US + 1_600_000),
+    )  # fmt: skip
+    reads = [parse_signed_read(each) for each in documents]
+    ranges = [each for read in reads for each in read.ranges]
+    assert covered(ranges, batch_key("north", "recorder", 0), batch_key("north", "recorder", 8))
+    assert len(reads) > 1
+    newest = max(read.as_of for read in reads)
+    assert all(read.as_of == newest for read in reads)
+
+
+def test_batches_of_a_recorder_that_are_not_shown_to_who_asks_are_not_asked_for(town: Town) -> None:
+    """Else the whole read would be refused."""
+
+    class Elsewhere(ChannelView):
+        def get(self, key: str) -> Any:
+            if "/recorder-2/" in key:
+                raise Refused("sealed batches are shown to the recorder's control room", reason="denied")
+            return super().get(key)
+
+    asked = SealedBatches(Elsewhere(town.ledger.gateway)).beside("north", (), None)
+    assert asked == (whole_range("root", "north", "recorder"),)
 
 
 def test_recording_sees_the_ledger_as_it_was_last_seen_while_nobody_answers(town: Town, tmp_path: Path) -> None:
