@@ -111,7 +111,8 @@ def _listed(world: World, actor: ParticipantEntry, camera: str, from_us: int, un
         if world.tx_time_us > request.number("expires_us"):
             why = f"the granted request {request.text('request')} has expired"
         elif request.number("from_us") <= from_us and until_us <= request.number("until_us"):
-            return f"request {request.text('request')}", ""
+            masked = ", for masked footage only" if request.flag("masking") else ""
+            return f"request {request.text('request')}{masked}", ""
         else:
             why = f"the query lies outside what request {request.text('request')} was granted for"
     return None, why

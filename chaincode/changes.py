@@ -28,7 +28,7 @@ from evidence.decisions import (
 from evidence.errors import Malformed
 from evidence.keys import parse_public_key
 from evidence.records import MAX_SLOT_NUMBER
-from evidence.registry import ACTIVE, SUSPENDED, CameraEntry, ParticipantEntry, numbered_key
+from evidence.registry import ACTIVE, REJECTED, RETIRED, SUSPENDED, CameraEntry, ParticipantEntry, numbered_key
 
 
 def propose_change(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
@@ -116,6 +116,8 @@ def revoke_key(world: World, actor: ParticipantEntry, arguments: Arguments) -> o
 def announce_maintenance(world: World, actor: ParticipantEntry, arguments: Arguments) -> object:
     """Explains gaps and excuses nothing."""
     entry = decidable(world, actor, arguments.text("camera"), "OPERATOR or CRM")
+    if entry.status in (REJECTED, RETIRED):
+        raise refuse("conflict", f"a camera that is {entry.status} has no maintenance, and {entry.id} is")
     from_us, until_us = arguments.number("from_us"), arguments.number("until_us")
     documents.check_span(from_us, until_us)
     members = {"camera": entry.id, "from_us": from_us, "until_us": until_us, "by": actor.id}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from chaincode import entries
@@ -18,6 +19,7 @@ from evidence.errors import Malformed
 from evidence.registry import numbered_key
 
 T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,4 +121,15 @@ def require_new(world: World, kind: str, subject: str) -> None:
 def check_span(from_us: int, until_us: int) -> None:
     """Raises Malformed where a time span is empty or ends before it begins."""
     if from_us >= until_us:
-        raise Malformed("'from_us' is not before 'until_us'")
+        raise Malformed(
+            f"the time span ends ({utc(until_us)}) before or when it begins ({utc(from_us)})",
+            next_step="name an end that lies behind the beginning",
+        )
+
+
+def utc(time_us: int) -> str:
+    """A time as people write it, RFC 3339 in UTC; one that a date cannot hold stays microseconds."""
+    try:
+        return f"{(_EPOCH + timedelta(microseconds=time_us)).replace(tzinfo=None).isoformat()}Z"
+    except OverflowError:
+        return f"{time_us} us"

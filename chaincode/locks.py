@@ -21,7 +21,9 @@ def lock_evidence(world: World, actor: ParticipantEntry, arguments: Arguments) -
     from_us, until_us = arguments.number("from_us"), arguments.number("until_us")
     documents.check_span(from_us, until_us)
     if arguments.number("review_us") <= world.tx_time_us:
-        raise Malformed("'review_us' lies in the past")
+        raise Malformed(
+            "the date on which somebody looks at the lock again lies in the past", next_step="name a later review date"
+        )
     rooms = {existing_camera(world, each).control_room for each in arguments.names("cameras")}
     if len(rooms) != 1:
         raise refuse("invalid", "a lock names cameras of one control room", "make a lock for each control room")

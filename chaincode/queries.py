@@ -132,11 +132,13 @@ def visible_camera(world: World, actor: ParticipantEntry, subject: str, *, block
     """The camera in force, where it (or, `blocks`, what was anchored for it) is shown to `actor`. Raises Refused."""
     camera = found(entries.camera(world, subject), f"camera {subject}")
     if not _sees(world, actor, camera, blocks=blocks):
+        of_room = f"a control room manager (CRM) of {camera.control_room}"
+        holder = of_room if camera.owner is None else f"its owner ({camera.owner})"
         raise refuse(
             "denied",
             f"{'what was anchored for a camera' if blocks else 'a camera'} is shown to its control room, its owner, "
-            "auditors, and those who were granted it",
-            f"a control room manager (CRM) of {camera.control_room} can show it to you",
+            f"auditors{'' if blocks else ', the local authority'}, and police who were granted it or have requested it",
+            f"{holder} can grant it to you (grant_access), or request its footage (request_footage)",
         )
     return camera
 

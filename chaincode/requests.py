@@ -32,7 +32,10 @@ def request_footage(world: World, actor: ParticipantEntry, arguments: Arguments)
     expires_us = arguments.number("expires_us")
     documents.check_span(from_us, until_us)
     if expires_us <= world.tx_time_us:
-        raise Malformed("'expires_us' lies in the past")
+        raise Malformed(
+            f"the request would have expired already ({documents.utc(expires_us)})",
+            next_step="name a later time for its end",
+        )
     cameras = [existing_camera(world, each) for each in arguments.names("cameras")]
     if len({(each.control_room, each.owner) for each in cameras}) != 1:
         raise refuse(
@@ -103,9 +106,12 @@ def decide_request(world: World, actor: ParticipantEntry, arguments: Arguments) 
 
 def _check_decision(arguments: Arguments, *, denied: bool) -> None:
     if denied and not arguments.has("reason"):
-        raise Malformed("a denial needs a 'reason'")
+        raise Malformed("a denial says why, and no reason is given", next_step="give a reason")
     if denied and any(arguments.has(name) for name in ("cameras", "from_us", "until_us", "masking")):
-        raise Malformed("a denial takes no scope")
+        raise Malformed(
+            "a denial denies all of a request: cameras, times and masking belong to a grant",
+            next_step="leave them out, or grant less than was asked",
+        )
 
 
 def _scope(arguments: Arguments, request: Document) -> dict[str, object]:
@@ -166,7 +172,7 @@ def _check_disclosed(arguments: Arguments, request: Document, camera: str, span_
         raise refuse(
             "denied",
             f"this lies outside what request {subject} was granted for: {', '.join(request.names('cameras'))} from "
-            f"{request.number('from_us')} to {request.number('until_us')}",
+            f"{documents.utc(request.number('from_us'))} to {documents.utc(request.number('until_us'))}",
             "the requester can ask for more (request_footage)",
         )
     if request.flag("masking") and not arguments.flag("masked"):

@@ -128,8 +128,8 @@ DECISIONS = (
         function=changes.announce_maintenance,
         kind="submit",
         roles=("OPERATOR", "CRM"),
-        text="an operator or manager of the camera's control room announces maintenance; that explains gaps and "
-        "excuses nothing",
+        text="an operator or manager of the camera's control room announces maintenance, unless the camera is "
+        "rejected or retired; that explains gaps and excuses nothing",
         arguments=(CAMERA, *SPAN),
         subject="camera",
     ),

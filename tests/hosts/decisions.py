@@ -140,6 +140,7 @@ def a_change_is_proposed_by_one_and_decided_by_another(stage: Stage) -> None:
     assert statuses == ["PROPOSED", "APPROVED", "PROPOSED", "REJECTED"]
     stage.does("manager", "retire_camera", camera="gate-1", reason=REASON)
     stage.refuses("conflict", "operator", "propose_change", **moved, says="is RETIRED")
+    stage.refuses("conflict", "operator", "announce_maintenance", camera="gate-1", **SPAN, says="RETIRED")
 
 
 def nobody_decides_about_a_change_that_they_proposed(stage: Stage) -> None:
@@ -196,7 +197,7 @@ def a_revoked_key_anchors_nothing_more(stage: Stage) -> None:
 
 def maintenance_is_announced(stage: Stage) -> None:
     stage.opens_for_business()
-    stage.refuses("invalid", "operator", "announce_maintenance", camera="gate-1", from_us=2, until_us=1)
+    stage.refuses("invalid", "operator", "announce_maintenance", camera="gate-1", from_us=2, until_us=1, says="begins")
     stage.refuses("denied", "supervisor", "announce_maintenance", camera="gate-1", **SPAN)
     stage.does("operator", "announce_maintenance", camera="gate-1", **SPAN)
     stage.does("manager", "announce_maintenance", camera="gate-1", **SPAN)
@@ -275,12 +276,13 @@ def a_request_is_granted_narrowed_and_disclosed_within_it(stage: Stage) -> None:
     stage.does("supervisor", "decide_request", **decide, cameras=["gate-1"], masking=True)
     stage.refuses("conflict", "manager", "decide_request", request="ask-1", decision="deny", reason=REASON, says="once")
     assert stage.asks("operator", "find_holds", camera="gate-2")["items"] == []
-    assert stage.asks("officer", "access", camera="gate-1", **SPAN)["decision"] == "granted"
+    granted = stage.asks("officer", "access", camera="gate-1", **SPAN)
+    assert (granted["decision"], "masked footage only" in granted["reason"]) == ("granted", True)
     late = {"from_us": NOW_US - HOUR_US, "until_us": NOW_US + 1}
     assert "outside" in stage.asks("officer", "access", camera="gate-1", **late)["reason"]
     for wrong, says in (
         ({"camera": "gate-2"}, "outside"),
-        ({"until_us": NOW_US + 1}, "outside"),
+        ({"until_us": NOW_US + 1}, "Z to 20"),
         ({"recipient": "police-operator"}, "who asked"),
         ({}, "masked"),
     ):
