@@ -153,6 +153,7 @@ def measure(given: argparse.Namespace) -> dict[str, object]:
             blocks = cameras.take(given.transactions)
             settled(stand.network)
             ours.append(asyncio.run(run(stand, list(anchors(blocks, 1)), given.in_flight)))
+            settled(stand.network)  # for both alike: peers that still commit the round before would slow the next one
             bare.append(asyncio.run(run(stand, list(puts(blocks)), given.in_flight, BARE)))
         blocks = cameras.take(given.batch * 40)
         settled(stand.network)

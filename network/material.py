@@ -204,6 +204,7 @@ def _msp_folder(target: Path, organisation: Path, certificate: Path, key: Path) 
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(organisation, draft)
     for place, source in (("signcerts/cert.pem", certificate), ("keystore/key.pem", key)):
-        (draft / place).parent.mkdir(parents=True)
+        # Nobody else's folder: the copy of a key takes its mode only once it is there.
+        (draft / place).parent.mkdir(mode=0o700)
         shutil.copy2(source, draft / place)
     draft.rename(target)

@@ -74,6 +74,10 @@ def test_keys_are_their_owners_alone(material: Material) -> None:
     keys = list(material.root.rglob("key.pem"))
     assert len(keys) > 20
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
+    # A copy of a key is for a moment open to whoever reaches its folder.
+    copies = {path.parent for path in keys if path.parent.name == "keystore"}
+    assert len(copies) > 10
+    assert {folder.stat().st_mode & 0o077 for folder in copies} == {0}
 
 
 def test_there_is_one_person_of_each_role_with_an_msp_folder(material: Material) -> None:
