@@ -360,7 +360,7 @@ def test_an_interval_in_more_batches_than_a_read_shows_is_spread_over_several(
 ) -> None:
     """What judges the slots stands with the newest batch; those before it are shown in further reads."""
     monkeypatch.setattr(sealed_ranges, "MOST_BESIDE_SLOTS", 2)
-    monkeypatch.setattr(fabric_reads, "MAX_ENTRIES", 105)
+    monkeypatch.setattr(fabric_reads, "MAX_ENTRIES", 55)
     for _ in range(8):
         state = town.recorder.record(town.spool, 1)
         town.drain(sealed=("north", "recorder"))
