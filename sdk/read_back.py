@@ -86,10 +86,10 @@ class ReadBack:
             batch = None if row.batch is None else self._spool.batches.numbered(row.batch)
             if batch is not None:
                 key = batch_key(batch.site, batch.recorder, batch.batch)
-                same = shown[key] == batch.document
+                same = shown.get(key) == batch.document
             else:
                 key = slot_key(row.camera, row.chain, row.sequence)
-                same = parse_signed_block(shown[key]).block == parse_block(row.block)
+                same = key in shown and parse_signed_block(shown[key]).block == parse_block(row.block)
             if not same:
                 raise Malformed("the signed read shows something else than was anchored", where=key)
 
