@@ -39,7 +39,8 @@ def init_channel_home(
         the home, what the channel's peer said, and the names of the identities taken.
 
     Raises:
-        ConfigInvalid: something is at `path`, the profile or the identities are not usable.
+        ConfigInvalid: something is at `path`, the profile or the identities are not usable, or the channel is one that
+            nobody could trust.
         LedgerUnavailable: the network does not answer. KeyUnavailable, EndorseFailed, Malformed.
     """
     read = read_profile(profile)
@@ -54,7 +55,11 @@ def init_channel_home(
 
 
 def remember_channel(home: Home, said: ChannelWord) -> None:
-    """Keep what the channel's peer said, for `--trust home` and for offline examinations."""
+    """Keep what the channel's peer said, for `--trust home` and for offline examinations.
+
+    Raises:
+        ConfigInvalid: nobody could trust it.
+    """
     write_new_file(home.channel_trust, said.trust.canonical(), mode=0o644)
     write_new_file(home.channel_roots, said.authorities, mode=0o644)
 

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 
 from evidence.digests import sha256
 from evidence.errors import ConfigInvalid, Malformed
-from evidence.trust import FabricTrust, Trust
+from evidence.trust import FabricTrust, Trust, parse_trust
 from sdk.fabric_proposal import Message
 from sdk.gateway_blocking import BlockingGateway
 
@@ -51,7 +51,11 @@ class ChannelWord:
 
     @property
     def trust(self) -> Trust:
-        """A trust file that believes just that."""
+        """A trust file that believes just that.
+
+        Raises:
+            ConfigInvalid: no examiner could bring it, so that nothing that is anchored there could be examined.
+        """
         entry = FabricTrust(
             id=self.ledger_id,
             chaincode=self.chaincode,
@@ -61,7 +65,17 @@ class ChannelWord:
             orderer_quorum=0,
             timewindow_msps=(),
         )
-        return Trust(ledgers=(entry,))
+        trust = Trust(ledgers=(entry,))
+        try:
+            parse_trust(trust.canonical())
+        except Malformed as error:
+            raise ConfigInvalid(
+                f"nobody could trust this channel as it describes itself: {error.detail}",
+                where=self.ledger_id,
+                next_step="every organisation of the channel needs a root certificate of its own, and the contract's "
+                "endorsement rule names organisations of the channel alone; whoever runs it can change that",
+            ) from error
+        return trust
 
     @property
     def authorities(self) -> bytes:

@@ -49,7 +49,8 @@ class FabricSource:
         ledger_id: `fabric:<channel>:<genesis header hash>`.
         fresh: None where the network shall not be asked.
         full: None where whole blocks are neither kept nor asked for.
-        own: what it means to take the keeper's own word; None where the keeper names nobody.
+        own: what it means to take the keeper's own word; None where the keeper names nobody. Asked for only where
+            somebody takes it, and may raise Malformed then.
         authorities: certificates (DER) that are offered as the organisations' roots.
     """
 
@@ -61,13 +62,13 @@ class FabricSource:
         kept: Kept,
         fresh: Fresh | None = None,
         full: Full | None = None,
-        own: FabricTrust | None = None,
+        own: Callable[[], FabricTrust | None] = lambda: None,
         configuration: FabricConfiguration | None = None,
         authorities: Iterable[bytes] = (),
     ) -> None:
         self.ledger_id = ledger_id
         self.authorities = tuple(authorities)
-        self.own_trust = Trust(ledgers=() if own is None else (own,))
+        self._own = own
         self._custody = custody
         self._kept = kept
         self._fresh = fresh
@@ -88,6 +89,11 @@ class FabricSource:
         self.hints = custody.hints
         self.batch_hints = custody.batch_hints
         self.leaf_list = custody.leaf_list
+
+    @property
+    def own_trust(self) -> Trust:
+        named = self._own()
+        return Trust(ledgers=() if named is None else (named,))
 
     @property
     def reads(self) -> tuple[SignedRead, ...]:

@@ -221,7 +221,7 @@ def _kept(
     custody = _custody(stack, home, stack.enter_context(snapshot(home)))
     return FabricSource(
         home.ledger_id, custody, kept=_KeptReads(custody.store, founding), fresh=fresh, full=full,
-        configuration=configuration, own=own_channel(home), authorities=_authorities(home),
+        configuration=configuration, own=lambda: own_channel(home), authorities=_authorities(home),
     )  # fmt: skip
 
 
@@ -277,10 +277,17 @@ class _KeptReads:
 def own_channel(home: Home) -> FabricTrust | None:
     """Whom a home on a channel names: what its peer said when the home was made. Raises Malformed: it is damaged."""
     try:
-        trust = parse_trust(home.channel_trust.read_bytes()[: MAX_TRUST_BYTES + 1])
+        data = home.channel_trust.read_bytes()[: MAX_TRUST_BYTES + 1]
     except OSError:
         return None
-    found = trust.ledger(home.ledger_id)
+    try:
+        found = parse_trust(data).ledger(home.ledger_id)
+    except Malformed as error:
+        raise Malformed(
+            f"what the home remembers of its channel is damaged: {error.detail}",
+            where=str(home.channel_trust),
+            next_step="bring a trust file of your own (--trust FILE), or write one anew: veriframe trust export",
+        ) from error
     return found if isinstance(found, FabricTrust) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 from fabric_protos.common import policies_pb2
 from fabric_protos.msp import msp_principal_pb2
 
-from evidence.errors import ConfigInvalid, KeyUnavailable
+from evidence.errors import ConfigInvalid, KeyUnavailable, Malformed
+from evidence.trust import FabricTrust, parse_trust
 from sdk.authority import make_authority
-from sdk.channel_home import import_identities
-from sdk.channel_word import Rule, rule_of
+from sdk.channel_home import import_identities, remember_channel
+from sdk.channel_word import ChannelWord, Rule, rule_of
 from sdk.home import Home, building, open_home, write_manifest
 from sdk.identities import create_identity, identity_names, load_identity
+from verifier.fetch import open_source
 
 NOW_US = 1_780_000_000_000_000
 
@@ -85,6 +88,41 @@ def test_a_home_remembers_its_channel_and_how_it_is_reached(tmp_path: Path) -> N
     home = open_home(tmp_path / "home")
     assert isinstance(home, Home)
     assert (home.ledger_id, home.profile) == ("fabric:evidence:" + "ab" * 32, Path("/etc/p.yaml"))
+
+
+def word_of(roots: Mapping[str, tuple[bytes, ...]], rule: Rule) -> ChannelWord:
+    return ChannelWord(ledger_id="fabric:evidence:" + "ab" * 32, chaincode="veriframe", roots=dict(roots), rule=rule)
+
+
+def test_a_channel_that_nobody_could_trust_is_named_before_there_is_a_home(tmp_path: Path) -> None:
+    one, other = (make_authority(msp, now_us=NOW_US).root_der for msp in ("ControlRoomMSP", "PoliceMSP"))
+    both = Rule(all=("ControlRoomMSP", "PoliceMSP"), any=())
+    home = Home(path=tmp_path, databases=tmp_path, ledger_id="", demo=False)
+    for roots, rule, why in (
+        ({"ControlRoomMSP": (one,), "PoliceMSP": (one,)}, both, "one root for two organisations"),
+        ({"ControlRoomMSP": (one,)}, both, "an organisation without roots"),
+        ({"ControlRoomMSP": (one,), "PoliceMSP": (other,)}, Rule((), ()), "the endorsement rule is empty"),
+    ):
+        with pytest.raises(ConfigInvalid, match=why) as caught:
+            remember_channel(home, word_of(roots, rule))
+        assert "root certificate of its own" in caught.value.next_step
+        assert not home.channel_trust.exists()
+    remember_channel(home, word_of({"ControlRoomMSP": (one,), "PoliceMSP": (other,)}, both))
+    (entry,) = parse_trust(home.channel_trust.read_bytes()).ledgers
+    assert isinstance(entry, FabricTrust) and entry.endorse_all == both.all
+
+
+def test_a_damaged_memory_of_the_channel_hinders_only_who_takes_the_homes_word(tmp_path: Path) -> None:
+    with building(tmp_path / "home") as folder:
+        write_manifest(folder, ledger_id="fabric:evidence:" + "ab" * 32, demo=False, profile=Path("/etc/p.yaml"))
+    home = open_home(tmp_path / "home")
+    home.channel_trust.write_bytes(b"{}")
+    with open_source(home.path) as source:
+        assert source.ledger_id == home.ledger_id
+        with pytest.raises(Malformed, match="what the home remembers of its channel is damaged") as caught:
+            _ = source.own_trust
+    assert caught.value.where == str(home.channel_trust)
+    assert "--trust FILE" in caught.value.next_step
 
 
 def signed_by(number: int) -> Any:

@@ -192,7 +192,7 @@ class Channel:
         self, *reads: bytes, own: bool = False, full: Callable[[Position], bytes | None] | None = None
     ) -> FabricSource:
         custody, trust = _Custody(self.site), self.trust if own else None
-        return FabricSource(LEDGER_ID, custody, kept=lambda camera: reads, full=full, own=trust)
+        return FabricSource(LEDGER_ID, custody, kept=lambda camera: reads, full=full, own=lambda: trust)
 
 
 @dataclass(frozen=True)
