@@ -56,6 +56,8 @@ class Processes:
                     "another command is bringing this network up or down", where=str(self.root),
                     next_step="wait until it has ended",
                 ) from error  # fmt: skip
+            except OSError:
+                pass  # a file system that locks no folders, such as NFS: then people have to see to it
             yield
         finally:
             os.close(folder)
