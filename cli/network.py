@@ -74,9 +74,10 @@ def prepare(
 
     network = _network(topology, folder, port, home, only)
     network.prepare(now_us=now_us())
-    remember(network.root, network.topology)
     if network.elsewhere:
         (network.root / ENVIRONMENT_FILE).write_text(environment_file(network), encoding="ascii")
+    else:
+        remember(network.root, network.topology)
     result("PREPARED", str(network.root))
 
 
@@ -112,7 +113,8 @@ def up(
     from network.remembered import remember
 
     network = _network(topology, folder, port, home, only, programs=True)
-    remember(network.root, network.topology)
+    if not network.elsewhere:
+        remember(network.root, network.topology)
     network.up(now_us=now_us(), say=remark, chaincode=contract)
     result("UP", f"channel {network.topology.channel}, {len(network.topology.peers)} organisations")
     remark(f"in {network.root}")

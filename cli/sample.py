@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,6 +76,7 @@ def sample(
     from sdk.settings import load
 
     check_camera_name(camera)
+    _require_fingerprints()
     start_us = moment_us(start, option="--start")
     files = list(_files(sources, start_us, timezone, pattern))
     path = home_path(home)
@@ -107,6 +109,14 @@ def sample(
     for error in failed:
         say_error(error)
     _leave(camera, done, failed, drained)
+
+
+def _require_fingerprints() -> None:
+    """What is recorded without samples stays so for ever: the records are signed, and say that there are none."""
+    if find_spec("imagehash") is None:
+        raise ConfigInvalid(
+            "recording needs ImageHash, which is not installed", next_step="pip install 'veriframe[sampler]'"
+        )
 
 
 def _files(
