@@ -128,7 +128,8 @@ def test_an_example_works_when_copied(places: Places, words: str, line: str) -> 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout or ">" in line
     for name in (name for name, command in COMMAND_OF.items() if command == words and TABLE[name].kind == "submit"):
-        with read_ledger(f"sqlite:///{place.home / 'ledger.db'}") as reader:
+        made = line.split("--home ")[1].split()[0] if words == "veriframe init" else place.home.name
+        with read_ledger(f"sqlite:///{place.home.parent / made / 'ledger.db'}") as reader:
             kinds = {parse_canonical(each.payload, "event")["name"] for each in reader.events()}
         assert name in kinds or words == "veriframe camera policy", "the example does what the table says it does"
 
