@@ -25,6 +25,7 @@ Progress = Callable[[str, int, int], None]
 Chain = tuple[str, int]
 
 REPORT_EVERY = 200
+FEW_BATCHES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class _Bundling:
         for camera in sorted({camera for camera, _ in spans} | ({asked} if asked else set())):
             positions |= self._chains(camera, spans)
         self._add_batches(positions, sealed, leaf_lists)
+        self._add_leaves(positions, leaf_lists)
         shown, damaged = self._shown(positions)
         full_receipts = self._full_receipts(positions, damaged)
         return Bundle(
@@ -171,6 +173,18 @@ class _Bundling:
                 before_it = max((each for each in places if each[0] <= begin), default=None)
                 behind_it = min((each for each in places if each[0] >= end), default=None)
                 positions |= {key: position for position, key in filter(None, (before_it, behind_it))}
+
+    def _add_leaves(self, positions: dict[str, Position], leaf_lists: dict[str, bytes]) -> None:
+        """Leaf lists of all batches taken along; of a few batches all, which then show whole chains beside."""
+        roots = {key: position for position, key, _ in self._state.entries("root/")}
+        if len(roots) <= FEW_BATCHES:
+            positions |= roots
+        for key in positions:
+            if key.startswith("root/") and key not in leaf_lists:
+                _, site, recorder, batch = key.split("/")
+                data = self._source.leaf_list(site, recorder, int(batch))
+                if data is not None:
+                    leaf_lists[key] = data
 
     def _sites(self, cameras: Iterable[str]) -> set[str]:
         """Sites at which the registry has these cameras; a camera stays at one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from evidence.batches import Batch, batch_key, parse_batch
@@ -9,11 +10,11 @@ from evidence.blocks import Block, SignedBlock, chain_key, slot_key
 from evidence.errors import Malformed
 from evidence.leaf_list import parse_leaf_list
 from evidence.registry import Position
-from verifier.anchor import AnchorJudge, Standing
+from verifier.anchor import NOWHERE, AnchorJudge, Standing
 from verifier.bundle import Bundle, SlotName
 from verifier.check_proof import Judged
 from verifier.check_registry import RegistryJudge
-from verifier.model import Finding
+from verifier.model import Finding, Span
 
 AnchoredBatch = tuple[Position, str, Batch, bytes]
 """A sealed batch where it stands on the ledger: position, key, document parsed and as written."""
@@ -75,6 +76,51 @@ def check_sealed(
         text = "Leaf lists of neighbouring sealed batches are not at hand: the recorder could hold other versions."
         return [Finding.of("sealed_leaves", text)]
     return []
+
+
+def sealed_blocks(bundle: Bundle, receipts: AnchorJudge, camera: str) -> dict[int, list[tuple[Position, Block]]]:
+    """The camera's blocks in leaf lists that fit their batch, by chain in ledger order."""
+    found: dict[int, list[tuple[Position, Block]]] = defaultdict(list)
+    for site in sorted({key.split("/")[1] for key in bundle.leaf_lists}):
+        for position, key, batch, _ in _batches(bundle, receipts, site):
+            for signed in _leaves(bundle, key, batch) or ():
+                if signed.block.camera == camera:
+                    found[signed.block.chain].append((position, signed.block))
+    return found
+
+
+def open_ended(
+    blocks: Sequence[tuple[Position, Block]],
+    bundle: Bundle,
+    receipts: AnchorJudge,
+    site: str,
+    *,
+    interval_us: Span,
+    last: Position,
+) -> bool:
+    """Whether a sealed chain could hold more near an interval than these blocks of it show.
+
+    Chains run forward: nothing more can lie there if one begins behind the interval with its first block, if two
+    neighbours enclose the interval, or if every later batch up to `last` is at hand with its leaves.
+    """
+    ordered = sorted((block.sequence, position, block) for position, block in blocks)
+    before = [each for each in ordered if each[2].end_us <= interval_us[0]]
+    behind = {sequence for sequence, _, block in ordered if block.start_us >= interval_us[1]}
+    reached = before[-1] if before else None
+    following = 0 if reached is None else reached[0] + 1
+    inside = {sequence for sequence, _, _ in ordered} - behind - {each[0] for each in before}
+    while following in inside:
+        following += 1
+    if following in behind:
+        return False
+    begin = max((position for _, position, _ in ordered), default=NOWHERE)
+    batches = [each for each in _batches(bundle, receipts, site) if begin <= each[0] <= last]
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for _, key, batch, _ in batches:
+        numbers[batch.recorder].append(batch.batch)
+        if _leaves(bundle, key, batch) is None:
+            return True
+    return any(sorted(each) != list(range(min(each), min(each) + len(each))) for each in numbers.values())
 
 
 def _shown_to(numbers: Mapping[int, Position], begin: Position, last: Position) -> int | None:

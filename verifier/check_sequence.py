@@ -8,11 +8,11 @@ from itertools import pairwise
 
 from evidence.blocks import Block, slot_key
 from evidence.errors import Malformed
-from evidence.leaf_list import parse_leaf_list
 from evidence.records import MAX_SLOT_NUMBER, GapRecord, Record, SegmentRecord
 from verifier.anchor import NOWHERE, AnchorJudge, Standing
 from verifier.bundle import Bundle
 from verifier.check_proof import Judged, read_signed_block
+from verifier.check_sealed import open_ended, sealed_blocks
 from verifier.model import Finding, Span
 from verifier.sentences import utc
 
@@ -57,6 +57,7 @@ def check_chains(
     receipts: AnchorJudge,
     *,
     camera: str,
+    site: str,
     interval_us: Span,
     assume: bool,
 ) -> list[Finding]:
@@ -112,7 +113,12 @@ def check_chains(
             continue
         text = f"Not everything is shown that chain {chain} of this camera holds around this time."
         findings.append(Finding.of("parallel_chain", text, chain=chain))
-    for chain in _unshown(bundle, camera, chains):
+    sealed = sealed_blocks(bundle, receipts, camera)
+    for chain, leaves in sorted(sealed.items()):
+        if chain not in chains and open_ended(leaves, bundle, receipts, site, interval_us=interval_us, last=since):
+            text = f"Sealed batches that could hold more of chain {chain} of this camera at this time are not at hand."
+            findings.append(Finding.of("sealed_leaves", text, chain=chain))
+    for chain in _unshown(bundle, camera, {*chains, *sealed}):
         text = f"Chain {chain} of this camera was opened on the ledger, but none of its records is at hand."
         findings.append(Finding.of("parallel_chain", text, chain=chain))
     return findings
@@ -155,14 +161,9 @@ def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: se
             except Malformed:
                 continue
             found[block.chain].append(block)
-    for leaf_list in bundle.leaf_lists.values():
-        try:
-            blocks = parse_leaf_list(leaf_list).blocks
-        except Malformed:
-            continue
-        for block in (signed.block for signed in blocks):
-            if block.camera == camera and block.chain not in chains:
-                found[block.chain].append(block)
+    for chain, leaves in sealed_blocks(bundle, receipts, camera).items():
+        if chain not in chains:
+            found[chain] += [block for _, block in leaves]
     return found
 
 

@@ -242,6 +242,7 @@ class _Trial:
             court.bundle,
             court.receipts,
             camera=own.camera,
+            site=record.site,
             interval_us=span_us,
             assume=self.assume,
         )

@@ -342,6 +342,45 @@ def test_the_same_pictures_at_another_time_of_the_same_interval_are_a_second_ver
     assert any(finding.code == "parallel_chain" for finding in verdict.findings)
 
 
+HOUR_US = 3_600_000_000
+
+
+def sealed_in_two_chains(site: Site) -> None:
+    """The camera's scene in one chain, other pictures an hour later in another, each sealed in a batch of its own."""
+    site.enrol("gate-1")
+    site.record("gate-1", SCENE)
+    site.anchor_sealed()
+    first = site.states.pop("gate-1")
+    site.states["gate-1"] = replace(
+        first, chain=first.chain + 1, next_sequence=0, next_unit=100, previous=None, end_us=NOON + HOUR_US
+    )
+    site.record("gate-1", SCENE)
+    site.anchor_sealed()
+
+
+@pytest.mark.parametrize("first", [0, 100])
+def test_two_sealed_chains_of_a_camera_are_verified_each(site: Site, film: Film, first: int) -> None:
+    sealed_in_two_chains(site)
+    verdict = verdict_on(film("gate-1", first, first + 30), site)
+    assert verdict.state is State.VERIFIED, (verdict.sentence, verdict.findings)
+    assert not {"sealed_leaves", "parallel_chain"} & {finding.code for finding in verdict.findings}
+
+
+def test_a_sealed_chain_without_its_leaves_could_hold_anything(site: Site, film: Film) -> None:
+    sealed_in_two_chains(site)
+    bundle = site.bundle()
+    first = min(bundle.leaf_lists)
+    lists = {key: data for key, data in bundle.leaf_lists.items() if key != first}
+    proofs = {
+        slot: proof for slot, proof in bundle.proofs.items() if slot in site.sealed and site.sealed[slot] != first
+    }
+    verdict = verdict_on(
+        film("gate-1", 100, 130), site, bundle=replace(bundle, leaf_lists=lists, proofs=proofs, sealed={})
+    )
+    assert verdict.state is State.UNDETERMINED
+    assert "parallel_chain" in {finding.code for finding in verdict.findings}
+
+
 def test_a_parallel_chain_leaves_the_result_open(site: Site, film: Film) -> None:
     recorded(site)
     site.states["gate-1"] = replace(

@@ -18,6 +18,7 @@ from media.footage import Footage
 from tests.unit.verifier import small_site
 from tests.unit.verifier.signed_reads import Channel, Signer, intruder, signer, trusting
 from tests.unit.verifier.small_site import Site, footage_of, picture
+from tests.unit.verifier.test_judge import sealed_in_two_chains
 from tests.unit.verifier.test_verdict import check
 from verifier.asked import Asked
 from verifier.check_vouched import VouchedDecisions
@@ -378,6 +379,17 @@ def test_a_sealed_batch_is_verified_from_a_signed_root(site: Site) -> None:
     verdict = examined(channel.source(read), channel.trust)
     assert verdict.state is State.VERIFIED, (verdict.sentence, verdict.findings)
     assert "pp" in examined(channel.source(channel.read()), channel.trust).strip
+
+
+def test_two_sealed_chains_of_a_camera_are_verified_from_signed_roots(site: Site) -> None:
+    sealed_in_two_chains(site)
+    channel = Channel(site)
+    later = footage_of([picture("gate-1", number) for number in range(100, 130)])
+    blocks, roots = whole_range("block", "gate-1"), whole_range("root", "north", "rec-1")
+    read = channel.read([*channel.ranges()[:-1], blocks, roots])
+    for footage in (WHOLE, later):
+        verdict = examined(channel.source(read), channel.trust, footage)
+        assert verdict.state is State.VERIFIED, (verdict.sentence, verdict.findings)
 
 
 # Any byte.
