@@ -20,6 +20,7 @@ from cli.options import (
     make_app,
     opened,
 )
+from evidence.errors import ConfigInvalid
 
 app = make_app("Grant, revoke and check access to footage.")
 
@@ -88,6 +89,11 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Ask whether one may see footage of a camera, and why. Changes nothing."""
+    if acting is None:
+        # The answer is about who asks, so nobody is chosen for them.
+        raise ConfigInvalid(
+            "whose access is asked for is not said", next_step="add --as NAME; `veriframe participant list` has them"
+        )
     who, answer = answered(home, config, acting, "access", {"camera": camera, **span_of(start, end)})
     if as_json:
         raw(json.dumps({"participant": who, "camera": camera, **answer}, indent=2) + "\n")

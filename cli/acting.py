@@ -20,6 +20,8 @@ from sdk.identities import Identity, identity_names, load_identity
 from sdk.ledger import Committed, HomeLedger, LedgerReader, StateReader, read_ledger
 from sdk.people import Openings, open_people
 
+_NAMED = 4  # identities that a message lists
+
 
 def now_us() -> int:
     """This machine's clock, Unix microseconds UTC."""
@@ -45,7 +47,9 @@ def identity_for(home: Home, function: str, name: str | None, *, anybody: bool =
             where=str(home.identities),
             next_step="register one: veriframe participant register --help",
         )
-    names = ", ".join(each.name for each in able)
+    names = ", ".join(each.name for each in able[:_NAMED])
+    if len(able) > _NAMED:
+        names += f" and {len(able) - _NAMED} more"
     raise ConfigInvalid(f"several identities of this home may do this: {names}", next_step="choose one with --as NAME")
 
 

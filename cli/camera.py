@@ -165,6 +165,7 @@ def _decide(
 def list_cameras(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List cameras and their status. Changes nothing."""
     from cli.acting import looking, newest
+    from sdk.acting import NOT_STATED
 
     at, settings = opened(home, config, writing=False)
     with looking(at, settings.people.url) as (reader, words):
@@ -176,7 +177,7 @@ def list_cameras(home: HomeOption = None, config: ConfigOption = None, as_json: 
 
     table = Table("camera", "status", "site", "ip", "make and model", "proposed by", "decided by")
     for each in cameras:
-        built = " ".join(filter(None, (each["make"], each["model"])))
+        built = " ".join(text for text in (each["make"], each["model"]) if text not in ("", NOT_STATED))
         table.add_row(
             each["id"], each["status"], each["site"], "private" if each["owner"] else each["ip"], built,
             words.who(each["proposer"]), words.who(each["decided_by"]),
@@ -284,7 +285,7 @@ def _policy_document(path: Path) -> dict[str, Any]:
 
 def _in_force(home: Any, control_room: str | None) -> tuple[str, dict[str, Any]]:
     """The newest policy of a control room (None: the only one there is), else the founding one."""
-    from cli.acting import every, reading
+    from cli.acting import every, newest, reading
 
     with reading(home) as reader:
         rooms = sorted({entry.key.split("/")[1] for entry in reader.entries("policy/")})
@@ -292,11 +293,15 @@ def _in_force(home: Any, control_room: str | None) -> tuple[str, dict[str, Any]]
             raise ConfigInvalid(f"several control rooms have policies: {', '.join(rooms)}", next_step="--control-room")
         room = control_room if control_room is not None else (rooms[0] if rooms else "")
         entries = every(reader, f"policy/{room}/") if room in rooms else []
+        if room and not entries and not any(each["control_room"] == room for each in newest(reader, "participant")):
+            raise ConfigInvalid(
+                f"nobody of a control room {room} is registered", next_step="veriframe participant list"
+            )
         if not entries:
             return "", reader.genesis.policy.to_json()
-    newest = dict(entries[-1])
-    del newest["block"]
-    return room, newest
+    found = dict(entries[-1])
+    del found["block"]
+    return room, found
 
 
 def _bounds_in_force(home: Any, control_room: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.console import raw, result, show
+from cli.console import raw, remark, result, show
 from cli.deciding import height, tabled, when
 from cli.options import ConfigOption, HomeOption, JsonOption, examples, opened
 from evidence.errors import ConfigInvalid
@@ -130,6 +130,7 @@ def blocks(
             raise ConfigInvalid(f"there is no camera {camera} on this ledger", next_step="veriframe camera list")
         found = list(_blocks(reader, prefix))
         chains = len(every(reader, f"chain/{camera}/"))
+        sealed = not found and bool(reader.entries("root/"))
     if as_json:
         raw(json.dumps({"camera": camera, "blocks": found}, indent=2) + "\n")
         return
@@ -142,6 +143,8 @@ def blocks(
     ]  # fmt: skip
     heading = f"{len(found)} blocks of camera {camera}, {chains} {'chain' if chains == 1 else 'chains'}"
     tabled(rows, ("chain", "sequence", "from", "to", "key", "ledger block"), heading)
+    if sealed:
+        remark("What was sealed in batches stands there under one root for many blocks: veriframe batch list")
 
 
 def _blocks(reader: StateReader, prefix: str) -> Iterator[dict[str, Any]]:

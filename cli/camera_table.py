@@ -85,7 +85,7 @@ def import_table(
     for line in new:
         line.members |= {"control_room": room, "device_key": _device_key(at, line, table.parent)}
     _submit(at, who.name, "propose_camera", new, "proposed")
-    _report(lines, as_json=as_json, heading="PROPOSED")
+    _report(lines, as_json=as_json, heading=_became(lines, "PROPOSED"))
     warn_without_recorder(at, *(line.camera for line in new))
     _raise_first(lines, table)
     remark(f"next: a manager approves them: veriframe camera approve-all {table}")
@@ -124,7 +124,7 @@ def approve_all(
         _submit(
             at, who.name, "approve_camera", [line for line in lines if not line.done and not line.problem], "approved"
         )
-    _report(lines, as_json=as_json, heading="DRY RUN" if dry_run else "APPROVED")
+    _report(lines, as_json=as_json, heading="DRY RUN" if dry_run else _became(lines, "APPROVED"))
     warn_without_recorder(at, *(line.camera for line in lines if not line.problem))
     _raise_first(lines, table)
 
@@ -241,6 +241,13 @@ def _submit(home: Any, name: str, function: str, lines: Sequence[Line], done: st
                         line.done = done
     finally:
         ledger.close()
+
+
+def _became(lines: Sequence[Line], word: str) -> str:
+    """What all of it came to, in a word: done now, done before, or nothing done."""
+    if any(line.done == word.lower() for line in lines):
+        return word
+    return "REFUSED" if any(line.problem for line in lines) else "NOTHING NEW"
 
 
 def _report(lines: Sequence[Line], *, as_json: bool, heading: str) -> None:

@@ -88,12 +88,15 @@ def listed(
     as_json: bool,
     prefix: str | None = None,
     name: str | None = None,
+    recorder: bool = False,
 ) -> None:
     """Print the newest entry of every subject of a kind, or (`prefix`) every entry below it, as a table or JSON.
 
     Args:
         row: cells of one entry; its second argument knows texts and names where this home does.
         name: of one thing in words, where `kind` is not that.
+        recorder: give each entry `recorded_by`, whoever wrote its subject's first one; None where a ledger lists the
+            newest entries only.
     """
     from cli.acting import every, looking, newest, now_us
     from cli.standing import standing
@@ -105,6 +108,10 @@ def listed(
         for each in found:
             if "status" in each:
                 each["standing"] = standing(kind, each, now_us())
+        if recorder:
+            firsts = {each[kind]: each["by"] for each in every(reader, f"{kind}/") if each["n"] == 0}
+            for each in found:
+                each["recorded_by"] = firsts.get(each[kind])
         if as_json:
             raw(json.dumps({f"{word.replace(' ', '_')}s": found}, indent=2) + "\n")
             return

@@ -18,6 +18,9 @@ from cli.options import (
     examples,
     make_app,
 )
+from evidence.errors import ConfigInvalid
+
+_CLOCKS_APART_US = 15 * 60 * 1_000_000  # as far as a ledger lets a transaction's clock be off
 
 app = make_app("Report, answer and close incidents.")
 
@@ -42,11 +45,15 @@ def report(
     config: ConfigOption = None,
 ) -> None:
     """Report an incident at cameras of one control room."""
+    from cli.acting import now_us
+
+    at_us = required_us(at, option="--at")
+    if at_us > now_us() + _CLOCKS_APART_US:
+        raise ConfigInvalid(f"--at lies in the future ({when(at_us)})", next_step="say when it happened")
     who, _ = submitted(
         home, config, acting, "report_incident",
         {
-            "incident": incident, "kind": kind, "cameras": cameras_of(camera),
-            "at_us": required_us(at, option="--at"),
+            "incident": incident, "kind": kind, "cameras": cameras_of(camera), "at_us": at_us,
         },
         subject=f"incident/{incident}", texts={"text": text},
     )  # fmt: skip

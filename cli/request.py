@@ -35,7 +35,9 @@ from cli.options import (
     examples,
     make_app,
     moment_us,
+    opened,
 )
+from evidence.errors import ConfigInvalid
 
 app = make_app("Ask for footage, decide about it, record what was handed over.")
 
@@ -169,6 +171,11 @@ def disclosures(
     request: RequestArgument, home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """List what was handed over under a request. Changes nothing."""
+    from cli.acting import reading
+
+    with reading(opened(home, config, writing=False)[0]) as reader:
+        if not reader.entries(f"request/{request}/"):
+            raise ConfigInvalid(f"there is no request {request} on this ledger", next_step="veriframe request list")
     listed(
         home, config, "disclosure", prefix=f"disclosure/{request}/", as_json=as_json,
         columns=("disclosure", "camera", "from", "to", "to whom", "masked", "files", "recorded by"),
@@ -187,18 +194,28 @@ def holds(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List which footage of a camera may not be deleted now, and for which request. Changes nothing."""
+    """List which footage of a camera may not be deleted now: for which request, under which lock. Changes nothing."""
+    from cli.acting import newest, reading
+
     who, answer = answered(home, config, acting, "find_holds", {"camera": camera}, anybody=True)
+    with reading(opened(home, config, writing=False)[0]) as reader:
+        locks = [each for each in newest(reader, "lock") if each["status"] == "LOCKED" and camera in each["cameras"]]
+    answer = {**answer, "locks": locks}
     if as_json:
         raw(json.dumps(answer, indent=2) + "\n")
         return
-    found = answer["items"]
     rows = [
-        (each["request"], each["status"], when(each["from_us"]), when(each["until_us"]), when(each["expires_us"]))
-        for each in found
+        (f"request {each['request']}", each["status"], when(each["from_us"]), when(each["until_us"]), until)
+        for each in answer["items"]
+        for until in [f"expires {when(each['expires_us'])}"]
     ]
-    heading = f"{len(found)} {'hold' if len(found) == 1 else 'holds'} on camera {camera}, as shown to {who}"
-    tabled(rows, ("request", "status", "from", "to", "expires"), heading)
+    rows += [
+        (f"lock {each['lock']}", each["status"], when(each["from_us"]), when(each["until_us"]), until)
+        for each in answer["locks"]
+        for until in [f"is released, review {when(each['review_us'])}"]
+    ]
+    heading = f"{len(rows)} {'hold' if len(rows) == 1 else 'holds'} on camera {camera}, as shown to {who}"
+    tabled(rows, ("held by", "status", "from", "to", "until it"), heading)
 
 
 add_history(app, "request", "ask-1", by=("by", "requester"), texts=("purpose", "legal_basis", "reason"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -31,7 +32,8 @@ def print_verdicts(verdicts: Sequence[Verdict], state: State) -> None:
         if len(verdicts) > 1:
             result("", f"{verdict.name}: {verdict.state.name}")
         if verdict.strip:
-            result(strip_for(verdict.strip, stdout().width if sys.stdout.isatty() else MOST_PICTURES))
+            shown = sys.stdout.isatty() or "COLUMNS" in os.environ
+            result(strip_for(verdict.strip, stdout().width if shown else MOST_PICTURES))
         result(verdict.sentence, "")
         for name, text in facts(verdict):
             result(f"{name:<11} {text}".rstrip())

@@ -119,11 +119,15 @@ def supersede(
 def list_verifications(home: HomeOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List what was examined and what it ended in. Changes nothing."""
     listed(
-        home, config, "verification", as_json=as_json,
-        columns=("verification", "status", "state", "footage", "by", "organisation", "superseded by", "error"),
+        home, config, "verification", as_json=as_json, recorder=True,
+        columns=(
+            "verification", "status", "state", "footage", "recorded by", "organisation", "superseded by", "said by",
+            "error",
+        ),
         row=lambda each, words: (
-            each["verification"], each["status"], each["state"], each["footage"], words.who(each["by"]), each["msp"],
-            each["superseded_by"] or "", words.text(each["error"]),
+            each["verification"], each["status"], each["state"], each["footage"], words.who(each["recorded_by"]),
+            each["msp"], each["superseded_by"] or "", words.who(each["by"]) if each["superseded_by"] else "",
+            words.text(each["error"]),
         ),
     )  # fmt: skip
 

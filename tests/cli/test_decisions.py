@@ -29,6 +29,7 @@ def test_three_hundred_cameras_from_a_table(founded: Place) -> None:
     assert founded.ok("camera", "import", table).startswith("PROPOSED: 301 cameras, 0 with a problem")
     again = json.loads(founded.ok("camera", "import", table, "--json"))["cameras"]
     assert {each["done"] for each in again} == {"already PROPOSED"}
+    assert founded.ok("camera", "import", table).startswith("NOTHING NEW: 301 cameras, 0 with a problem")
     approved = founded.run("camera", "approve-all", table)
     assert approved.stdout.startswith("APPROVED: 301 cameras, 0 with a problem")
     assert "no recorder of site north, so nothing of its 301 cameras can be anchored" in approved.stderr
@@ -304,3 +305,36 @@ def test_a_founding_admin_is_known_by_both_names(founded: Place) -> None:
     assert founder["id"] != "admin-police"
     both = [founded.ok("participant", "history", name) for name in ("admin-police", founder["id"])]
     assert both[0] == both[1]
+
+
+def test_what_may_not_be_deleted_names_requests_and_locks(recorded: Place) -> None:
+    recorded.ok("participant", "register", "po-7", "--role", "PO", "--department", "d-1")
+    until = ("--review", "2036-01-01T00:00Z", "--reason", "trial")
+    recorded.ok("lock", "set", "l-1", "--camera", "gate-1", *SPAN, *until, "--as", "po-7")
+    recorded.ok("lock", "set", "l-2", "--camera", "gate-2", *SPAN, *until, "--as", "po-7")
+    holds = recorded.ok("request", "holds", "gate-1")
+    assert holds.startswith("1 hold on camera gate-1") and "lock l-1" in holds and "l-2" not in holds
+    ended = recorded.run("request", "disclosures", "ask-99")
+    assert (ended.returncode, "no request ask-99" in ended.stderr) == (2, True)
+
+
+def test_small_questions_are_answered_with_what_to_add(recorded: Place) -> None:
+    at = ("--at", "2036-01-01T00:00Z", "--as", "operator")
+    for words, says in (
+        (("access", "check", "gate-1", *SPAN), "add --as NAME"),
+        (("camera", "policy", "--control-room", "cr-99"), "nobody of a control room cr-99"),
+        (("incident", "report", "i-1", "--camera", "gate-1", *at), "lies in the future"),
+    ):
+        ended = recorded.run(*words)
+        assert (ended.returncode, says in ended.stderr) == (2, True), ended.stderr
+
+
+def test_who_recorded_a_verification_stays_named_when_another_supersedes_it(recorded: Place) -> None:
+    verdict = recorded.folder / "verdict.json"
+    verdict.write_text(recorded.ok("verify", "clip.mp4", "--trust", "trust.json", "--json"))
+    recorded.ok("participant", "register", "ben", "--role", "CRS", "--control-room", "cr-1")
+    for number in ("v-1", "v-2"):
+        recorded.ok("verification", "record", number, "--verdict", verdict, "--as", "manager")
+    recorded.ok("verification", "supersede", "v-1", "v-2", "--error", "wrong file", "--as", "ben")
+    found = json.loads(recorded.ok("verification", "list", "--json"))["verifications"]
+    assert [(each["recorded_by"], each["by"]) for each in found] == [("manager", "ben"), ("manager", "manager")]

@@ -84,6 +84,7 @@ BEGINS: Mapping[str, tuple[str, str]] = {
     "veriframe request create": ("recorded", f"{OFFICER} && {X25519}"),
     "veriframe request decide": ("recorded", ASK),
     "veriframe request withdraw": ("recorded", ASK),
+    "veriframe request disclosures": ("recorded", ASK),
     "veriframe request disclose": ("recorded", f"{ASK} && veriframe request decide ask-1 --grant"),
     "veriframe incident respond": ("recorded", REPORT),
     "veriframe incident close": ("recorded", REPORT),
