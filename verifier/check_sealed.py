@@ -78,11 +78,19 @@ def check_sealed(
     return []
 
 
-def sealed_blocks(bundle: Bundle, receipts: AnchorJudge, camera: str) -> dict[int, list[tuple[Position, Block]]]:
-    """The camera's blocks in leaf lists that fit their batch, by chain in ledger order."""
+def sealed_blocks(
+    bundle: Bundle, receipts: AnchorJudge, camera: str, *, limit: Standing = Standing.UNTRUSTED
+) -> dict[int, list[tuple[Position, Block]]]:
+    """The camera's blocks in leaf lists that fit their batch, by chain in ledger order.
+
+    Args:
+        limit: the worst standing of batches that count.
+    """
     found: dict[int, list[tuple[Position, Block]]] = defaultdict(list)
     for site in sorted({key.split("/")[1] for key in bundle.leaf_lists}):
         for position, key, batch, _ in _batches(bundle, receipts, site):
+            if receipts.anchor(bundle.state[key]).judgement.standing > limit:
+                continue
             for signed in _leaves(bundle, key, batch) or ():
                 if signed.block.camera == camera:
                     found[signed.block.chain].append((position, signed.block))

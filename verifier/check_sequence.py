@@ -184,6 +184,8 @@ def _next_to(
             except Malformed:
                 continue
             shown[block.chain].append(block)
+    for chain, leaves in sealed_blocks(bundle, receipts, camera, limit=limit).items():
+        shown[chain] += [block for _, block in leaves]
     for chain in sorted(_opened(bundle, camera) - chains):
         before = max((each.sequence for each in shown[chain] if each.end_us <= interval_us[0]), default=0)
         behind = (each.sequence for each in shown[chain] if each.start_us >= interval_us[1])

@@ -215,6 +215,24 @@ def test_recording_goes_on_while_the_network_is_away_and_is_anchored_later(
     assert town.verify(town.clip, "--trust", town.trust)[0] == VERIFIED
 
 
+def test_sealed_recordings_stand_beside_open_ones(
+    town: Town, scene: SceneMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERIFRAME_RECORDER__ANCHORING", "sealed")
+    files = []
+    for hour, seed in (("10", 4), ("11", 5)):
+        files.append(tmp_path / f"{hour}.mp4")
+        shutil.copy(scene(seconds=12, gop=10, seed=seed), files[-1])
+        start = f"2026-10-01T{hour}:00:00Z"
+        said = town.ok("sample", files[-1], "--camera", "gate-1", "--start", start, "--home", town.home)
+        assert said.startswith("ANCHORED"), said
+    for file in (*files, town.clip):
+        code, said = town.verify(file, "--trust", town.trust)
+        assert code == VERIFIED, said
+        code, said = town.verify(file, "--trust", town.trust, "--ledger", town.profile("control-room"))
+        assert code == VERIFIED, said
+
+
 def test_what_needs_a_ledger_file_says_that_there_is_none(town: Town) -> None:
     code, said = town.ends("ledger", "list", "--home", town.home)
     assert code == 3
