@@ -73,9 +73,7 @@ def set_stage(folder: Path, source: Path | None, told: Told) -> Stage:
     suffix = "mp4" if codec in _IN_MP4 else first.suffix.lstrip(".").lower()
     # Transport streams carry H.264 and H.265 unchanged, older codings not.
     other = "ts" if codec in ("h264", "hevc") and first.suffix.lower() != ".ts" else "mkv"
-    return Stage(
-        folder=folder, clips=(first, second), unknown=unknown, suffix=suffix, other_suffix=other, trust=trust
-    )
+    return Stage(folder=folder, clips=(first, second), unknown=unknown, suffix=suffix, other_suffix=other, trust=trust)
 
 
 def _render(path: Path, *, title: str, seed: int, codec: str, seconds: float = _SECONDS) -> None:

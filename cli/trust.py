@@ -53,6 +53,10 @@ def export(
     acting: AsOption = None,
     all_of: EndorsedByAll = None,
     any_of: EndorsedByAny = None,
+    checks_time: Annotated[
+        list[str] | None,
+        typer.Option("--checks-time", metavar="MSP", help="On Fabric: its peers refuse wrong times, as 3.x does."),
+    ] = None,
     home: HomeOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -70,8 +74,14 @@ def export(
             raise ConfigInvalid(
                 "nobody keeps a Fabric ledger alone", where="--single-operator", next_step="leave it out"
             )
-        trust = _channel_trust(at, acting, all_of, any_of)
+        trust = _with_clocks(_channel_trust(at, acting, all_of, any_of), checks_time or [])
     else:
+        if checks_time:
+            raise ConfigInvalid(
+                "only a Fabric channel has organisations that check times",
+                where="--checks-time",
+                next_step="leave it out",
+            )
         trust = home_trust(genesis_of(at), single_operator=single_operator)
     data = trust.canonical()
     if out is None:
@@ -118,6 +128,24 @@ def home_trust(genesis: object, *, single_operator: bool) -> Trust:
     ledgers = (
         replace(each, single_operator=single_operator) for each in trust.ledgers if isinstance(each, EmbeddedTrust)
     )
+    return replace(trust, ledgers=tuple(ledgers))
+
+
+def _with_clocks(trust: Trust, organisations: list[str]) -> Trust:
+    """The same trust with organisations whose peers are believed to refuse what is 15 minutes off their clock."""
+    from evidence.trust import FabricTrust
+
+    ledgers = []
+    for each in trust.ledgers:
+        assert isinstance(each, FabricTrust)  # made of what a channel says
+        unknown = sorted({*organisations} - each.msps.keys())
+        if unknown:
+            raise ConfigInvalid(
+                f"{', '.join(unknown)} is no organisation of this channel",
+                where="--checks-time",
+                next_step=f"name of {', '.join(sorted(each.msps))}",
+            )
+        ledgers.append(replace(each, timewindow_msps=tuple(sorted({*organisations}))))
     return replace(trust, ledgers=tuple(ledgers))
 
 

@@ -124,6 +124,16 @@ def test_what_the_channel_says_of_itself_is_written_for_others_to_compare(town: 
     assert (town.home / "channel.json").read_bytes() == town.trust.read_bytes()
 
 
+def test_who_is_believed_to_check_times_bounds_the_moment_of_anchoring(town: Town, tmp_path: Path) -> None:
+    assert "at a time not independently proven" in town.verify(town.clip, "--trust", town.trust)[1]
+    trust = tmp_path / "clocks.json"
+    clocks = ("--checks-time", "PoliceMSP", "--checks-time", "AuditorMSP")
+    town.ok("trust", "export", "-o", trust, "--home", town.home, *clocks)
+    assert "the time that organisations check" in town.verify(town.clip, "--trust", trust)[1]
+    code, said = town.ends("trust", "export", "--home", town.home, "--checks-time", "NobodyMSP")
+    assert code == 3 and "NobodyMSP is no organisation of this channel" in said
+
+
 def test_the_clip_is_verified_online_and_from_what_was_kept(town: Town) -> None:
     code, said = town.verify(town.clip, "--trust", town.trust, "--ledger", town.profile("control-room"))
     assert (code, said.splitlines()[0]) == (VERIFIED, "VERIFIED"), said
