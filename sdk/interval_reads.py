@@ -18,6 +18,7 @@ from evidence.records import MAX_SLOT_NUMBER
 from evidence.registry import CameraEntry, parse_camera_entry
 from sdk.channel_view import ChannelView
 from sdk.fabric_reads import Run, Slots, Wait, collect_pages, ranges_for, slot_range
+from sdk.galloping import first_that
 from sdk.gateway_blocking import BlockingGateway
 from sdk.sealed_ranges import SHOWN_TO, SealedBatches
 
@@ -128,14 +129,7 @@ class _Chains:
             block = self.block(chain, sequence)
             return block is None or reached(block)
 
-        step, low = 1, start - 1
-        while not holds(low + step):
-            low, step = low + step, step * 2
-        high = low + step
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if holds(middle) else (middle, high)
-        return high
+        return first_that(holds, start)
 
 
 def _sealed(

@@ -6,6 +6,8 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -125,17 +127,9 @@ def write_new_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     except FileExistsError as error:
         # Something that is no folder has the folder's name: to the caller that is not "your file exists".
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with _written_beside(path, data, mode) as temporary:
         # link, unlike rename, fails where the name is taken: the first of two writers wins.
         os.link(temporary, path)
-    finally:
-        temporary.unlink()
     _sync_names(path.parent)
 
 
@@ -145,6 +139,14 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     Raises:
         OSError.
     """
+    with _written_beside(path, data, mode) as temporary:
+        os.replace(temporary, path)
+    _sync_names(path.parent)
+
+
+@contextmanager
+def _written_beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """A durable file with this content beside `path`, gone at the end unless it was renamed."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -152,10 +154,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_names(path.parent)
 
 
 def _sync_names(folder: Path) -> None:

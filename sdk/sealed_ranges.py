@@ -17,6 +17,7 @@ from evidence.proof_ranges import KeyRange, joined, whole_range
 from evidence.records import MAX_SLOT_NUMBER
 from evidence.registry import parse_participant_entry
 from sdk.channel_view import ChannelView
+from sdk.galloping import first_that
 
 Times = tuple[int, int]
 """Unix microseconds from and to."""
@@ -143,14 +144,7 @@ class SealedBatches:
             batch = self._batch(site, recorder, number)
             return batch is None or reached(batch)
 
-        step, low = 1, -1
-        while not holds(low + step):
-            low, step = low + step, step * 2
-        high = low + step
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if holds(middle) else (middle, high)
-        return high
+        return first_that(holds, 0)
 
 
 def _end(site: str, recorder: str, number: int) -> str:
