@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -122,13 +124,32 @@ def test_a_writer_killed_half_way_leaves_no_key(tmp_path: Path) -> None:
     assert load_or_create_key(path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user whom permissions bind")
-def test_an_unreadable_key_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "key.pem"
-    create_key(path)
-    path.chmod(0o000)
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """A user whom permissions bind: root puts on another one's while the test runs."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
+
+
+@pytest.fixture
+def unreadable() -> Iterator[Path]:
+    """A key that only its owner, or nobody, may read, in a folder that everybody may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "key.pem"
+        create_key(path)
+        Path(folder).chmod(0o755)
+        path.chmod(0o000)
+        yield path
+
+
+def test_an_unreadable_key_is_named(unreadable: Path, nobody: None) -> None:
     with pytest.raises(KeyUnavailable, match="cannot be read"):
-        load_key(path)
+        load_key(unreadable)
 
 
 def test_an_unknown_algorithm_is_named() -> None:
