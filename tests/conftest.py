@@ -218,3 +218,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneMaker:
         return made[key]
 
     return make
+
+
+@pytest.fixture
+def nobody() -> Iterator[None]:
+    """A user whom permissions bind: root puts on another one's while the test runs."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)

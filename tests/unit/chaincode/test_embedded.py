@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -429,11 +430,23 @@ def test_a_busy_file_is_a_retryable_error(host: EmbeddedHost, cast: Cast) -> Non
     assert host.submit(anchor(cast, 0)).position is not None
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user whom permissions bind")
-def test_a_read_only_folder_is_named(host: EmbeddedHost, cast: Cast) -> None:
-    host.reader.path.chmod(0o400)
+@pytest.fixture
+def read_only(host: EmbeddedHost, cast: Cast) -> Iterator[Path]:
+    """A ledger that everybody may read and nobody but its owner write, in a folder likewise."""
+    host.submit(anchor(cast, 0))
+    host.close()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        shutil.copyfile(host.reader.path, path)
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        yield path
+        Path(folder).chmod(0o700)
+
+
+def test_a_read_only_folder_is_named(read_only: Path, cast: Cast, nobody: None) -> None:
     with pytest.raises(ConfigInvalid):
-        EmbeddedHost(host.reader.path, operator=cast.operator, clock=TestClock()).submit(anchor(cast, 0))
+        EmbeddedHost(read_only, operator=cast.operator, clock=TestClock()).submit(anchor(cast, 1))
 
 
 def test_an_endless_write_set_is_refused_before_it_is_ordered(host: EmbeddedHost, cast: Cast) -> None:

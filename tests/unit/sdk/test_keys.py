@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -122,18 +121,6 @@ def test_a_writer_killed_half_way_leaves_no_key(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, str(path)], cwd=REPOSITORY, check=False)
     assert not path.exists()
     assert load_or_create_key(path)
-
-
-@pytest.fixture
-def nobody() -> Iterator[None]:
-    """A user whom permissions bind: root puts on another one's while the test runs."""
-    own = os.geteuid()
-    if own == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(own)
 
 
 @pytest.fixture
