@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LIFECYCLE = ("lifecycle", "chaincode")
-ORDER_S = 30.0
+ORDER_S = 45.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,18 +261,23 @@ class Contract:
         self._order(peer, arguments, lambda: self._approved(peer, sequence) == package.id)
 
     def _order(self, peer: Node, arguments: list[str], done: Callable[[], bool]) -> None:
-        """Have something ordered; while no orderer takes it, one of them may have gone that the rest elect anew."""
+        """Have something ordered, again where that may help.
+
+        While no orderer takes it, the rest may just elect one anew. Where a peer does not tell in time that it was
+        committed, that may have happened all the same.
+        """
         deadline = time.monotonic() + ORDER_S
         while True:
             try:
                 self.network.peer(peer, arguments)
                 return
             except LedgerUnavailable as error:
-                if "SERVICE_UNAVAILABLE" not in error.detail or time.monotonic() > deadline:
+                passing = "SERVICE_UNAVAILABLE" in error.detail or "timed out waiting for txid" in error.detail
+                if passing and done():
+                    return
+                if not passing or time.monotonic() > deadline:
                     raise
             time.sleep(0.5)
-            if done():
-                return
 
     def _definition(self, sequence: int) -> list[str]:
         topology = self.network.topology

@@ -11,12 +11,20 @@ from evidence import errors
 
 
 def every_error() -> list[type[errors.VeriframeError]]:
+    """Every class of the tree; what other modules derive from one ends like it."""
     found, todo = [], [errors.VeriframeError]
     while todo:
         kind = todo.pop()
         found += [kind] if kind is not errors.VeriframeError else []
-        todo += kind.__subclasses__()
+        todo += [each for each in kind.__subclasses__() if each.__module__ == errors.__name__]
     return found
+
+
+def test_what_is_derived_from_a_class_of_the_tree_ends_like_it() -> None:
+    class Derived(errors.LedgerUnavailable):
+        """As a module makes one for its own use."""
+
+    assert exit_code(Derived("away")) == EXIT_CODES[errors.LedgerUnavailable]
 
 
 @pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
