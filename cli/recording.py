@@ -104,8 +104,16 @@ def anchoring_identity(home: Home, settings: Settings, name: str | None) -> str:
 
 def drain(home: Home, settings: Settings, *, recorder: str | None = None, patience_s: float = PATIENCE_S) -> Drained:
     """Bring everything in the spool to store and ledger."""
+    told: list[float] = []
+
+    def wait(seconds: float) -> None:
+        if not told:
+            remark("Store or ledger does not answer; trying again for a while. Interrupting loses nothing.")
+        told.append(seconds)
+        time.sleep(seconds)
+
     with _shipper(home, settings, anchoring_identity(home, settings, recorder)) as shipper:
-        return shipper.drain(patience_s=patience_s, wait=time.sleep)
+        return shipper.drain(patience_s=patience_s, wait=wait)
 
 
 @contextmanager
