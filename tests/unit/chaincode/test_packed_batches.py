@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,21 @@ from tests.hosts.cast import the_cast
 from tests.hosts.stage import EmbeddedStage, Stage
 
 
+@contextmanager
+def opened(folder: Path) -> Iterator[Stage]:
+    host = EmbeddedStage(folder, the_cast())
+    try:
+        made = Stage(host, the_cast())
+        made.opens_for_business()
+        yield made
+    finally:
+        host.close()
+
+
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    made = Stage(EmbeddedStage(tmp_path, the_cast()), the_cast())
-    made.opens_for_business()
-    return made
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with opened(tmp_path) as made:
+        yield made
 
 
 def plain(count: int) -> bytes:
@@ -36,11 +48,11 @@ def test_several_blocks_go_compressed_and_one_goes_as_it_is() -> None:
 
 def test_the_same_stands_on_the_ledger_either_way(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    other = Stage(EmbeddedStage(tmp_path / "other", the_cast()), the_cast())
-    other.opens_for_business()
-    assert stage.does("recorder", "anchor", plain(4)) == other.does("recorder", "anchor", zlib.compress(plain(4), 9))
-    assert stage.host.state() == other.host.state()
-    assert other.does("recorder", "anchor", plain(4)) == {"anchored": 0, "standing": 4}
+    with opened(tmp_path / "other") as other:
+        packed = zlib.compress(plain(4), 9)
+        assert stage.does("recorder", "anchor", plain(4)) == other.does("recorder", "anchor", packed)
+        assert stage.host.state() == other.host.state()
+        assert other.does("recorder", "anchor", plain(4)) == {"anchored": 0, "standing": 4}
 
 
 @pytest.mark.parametrize(
