@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from evidence.batches import Batch, batch_key, parse_batch
 from evidence.blocks import Block, SignedBlock, chain_key, slot_key
@@ -78,27 +79,33 @@ def check_sealed(
     return []
 
 
-def sealed_blocks(
-    bundle: Bundle, receipts: AnchorJudge, camera: str, *, limit: Standing = Standing.UNTRUSTED
-) -> dict[int, list[tuple[Position, Block]]]:
-    """The camera's blocks in leaf lists that fit their batch, by chain in ledger order.
+class SealedBlock(NamedTuple):
+    """A block in a leaf list that fits its batch, with where the batch stands and what it is worth."""
 
-    Args:
-        limit: the worst standing of batches that count.
+    position: Position
+    standing: Standing
+    block: Block
+
+
+def sealed_blocks(bundle: Bundle, receipts: AnchorJudge, camera: str) -> dict[int, list[SealedBlock]]:
+    """The camera's blocks in sealed batches whose evidence holds together, by chain in ledger order.
+
+    Reads and hashes every leaf list at hand, so it is asked once.
     """
-    found: dict[int, list[tuple[Position, Block]]] = defaultdict(list)
+    found: dict[int, list[SealedBlock]] = defaultdict(list)
     for site in sorted({key.split("/")[1] for key in bundle.leaf_lists}):
         for position, key, batch, _ in _batches(bundle, receipts, site):
-            if receipts.anchor(bundle.state[key]).judgement.standing > limit:
+            standing = receipts.anchor(bundle.state[key]).judgement.standing
+            if standing is Standing.BROKEN:
                 continue
             for signed in _leaves(bundle, key, batch) or ():
                 if signed.block.camera == camera:
-                    found[signed.block.chain].append((position, signed.block))
+                    found[signed.block.chain].append(SealedBlock(position, standing, signed.block))
     return found
 
 
 def open_ended(
-    blocks: Sequence[tuple[Position, Block]],
+    blocks: Sequence[SealedBlock],
     bundle: Bundle,
     receipts: AnchorJudge,
     site: str,
@@ -111,7 +118,7 @@ def open_ended(
     Chains run forward: nothing more can lie there if one begins behind the interval with its first block, if two
     neighbours enclose the interval, or if every later batch up to `last` is at hand with its leaves.
     """
-    ordered = sorted((block.sequence, position, block) for position, block in blocks)
+    ordered = sorted((block.sequence, position, block) for position, _, block in blocks)
     before = [each for each in ordered if each[2].end_us <= interval_us[0]]
     behind = {sequence for sequence, _, block in ordered if block.start_us >= interval_us[1]}
     reached = before[-1] if before else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from evidence.blocks import Block, slot_key
@@ -12,9 +12,12 @@ from evidence.records import MAX_SLOT_NUMBER, GapRecord, Record, SegmentRecord
 from verifier.anchor import NOWHERE, AnchorJudge, Standing
 from verifier.bundle import Bundle
 from verifier.check_proof import Judged, read_signed_block
-from verifier.check_sealed import open_ended, sealed_blocks
+from verifier.check_sealed import SealedBlock, open_ended, sealed_blocks
 from verifier.model import Finding, Span
 from verifier.sentences import utc
+
+Sealed = Mapping[int, Sequence[SealedBlock]]
+"""A camera's sealed blocks by chain."""
 
 # File names of recorders carry whole seconds, so that imported files that follow each other seem to overlap by up to
 # one; a second more for the last picture's duration.
@@ -79,7 +82,8 @@ def check_chains(
         text = f"The interval spans {len(chains)} chains of records: {', '.join(map(str, sorted(chains)))}."
         findings.append(Finding.of("chain_change", text, time_us=interval_us))
     same = _recorded_again(usable, camera, chains)
-    for chain, blocks in sorted(_other_chains(bundle, receipts, camera, chains).items()):
+    sealed = sealed_blocks(bundle, receipts, camera)
+    for chain, blocks in sorted(_other_chains(bundle, receipts, sealed, camera, chains).items()):
         again = [block for block in blocks if block in same and _overlap_us(block, interval_us)]
         if again:
             between = f"between {utc(again[0].start_us)} and {utc(again[-1].end_us)}"
@@ -108,12 +112,11 @@ def check_chains(
         text = "Not all chains are shown that this camera has on the ledger."
         findings.append(Finding.of("parallel_chain", text))
     since = max(anchored, default=NOWHERE)
-    for chain, start, end in _next_to(bundle, receipts, camera, chains, interval_us, assume=assume):
+    for chain, start, end in _next_to(bundle, receipts, sealed, camera, chains, interval_us, assume=assume):
         if receipts.shows_all(start, end, since=since, assume=assume):
             continue
         text = f"Not everything is shown that chain {chain} of this camera holds around this time."
         findings.append(Finding.of("parallel_chain", text, chain=chain))
-    sealed = sealed_blocks(bundle, receipts, camera)
     for chain, leaves in sorted(sealed.items()):
         if chain not in chains and open_ended(leaves, bundle, receipts, site, interval_us=interval_us, last=since):
             text = f"Sealed batches that could hold more of chain {chain} of this camera at this time are not at hand."
@@ -148,7 +151,9 @@ def _recorded_again(usable: Iterable[Judged], camera: str, chains: set[int]) -> 
     return {block for block, said in others if said in known}
 
 
-def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int]) -> dict[int, list[Block]]:
+def _other_chains(
+    bundle: Bundle, receipts: AnchorJudge, sealed: Sealed, camera: str, chains: set[int]
+) -> dict[int, list[Block]]:
     """Blocks of the camera's other chains that stand on the ledger under receipts that hold together."""
     found: dict[int, list[Block]] = defaultdict(list)
     prefix = f"block/{camera}/"
@@ -161,14 +166,21 @@ def _other_chains(bundle: Bundle, receipts: AnchorJudge, camera: str, chains: se
             except Malformed:
                 continue
             found[block.chain].append(block)
-    for chain, leaves in sealed_blocks(bundle, receipts, camera).items():
+    for chain, leaves in sealed.items():
         if chain not in chains:
-            found[chain] += [block for _, block in leaves]
+            found[chain] += [each.block for each in leaves]
     return found
 
 
 def _next_to(
-    bundle: Bundle, receipts: AnchorJudge, camera: str, chains: set[int], interval_us: Span, *, assume: bool
+    bundle: Bundle,
+    receipts: AnchorJudge,
+    sealed: Sealed,
+    camera: str,
+    chains: set[int],
+    interval_us: Span,
+    *,
+    assume: bool,
 ) -> Iterator[tuple[int, str, str]]:
     """The camera's other chains, each with the range of ledger keys in which blocks could touch the interval.
 
@@ -184,8 +196,8 @@ def _next_to(
             except Malformed:
                 continue
             shown[block.chain].append(block)
-    for chain, leaves in sealed_blocks(bundle, receipts, camera, limit=limit).items():
-        shown[chain] += [block for _, block in leaves]
+    for chain, leaves in sealed.items():
+        shown[chain] += [each.block for each in leaves if each.standing <= limit]
     for chain in sorted(_opened(bundle, camera) - chains):
         before = max((each.sequence for each in shown[chain] if each.end_us <= interval_us[0]), default=0)
         behind = (each.sequence for each in shown[chain] if each.start_us >= interval_us[1])
