@@ -82,39 +82,25 @@ def hfc_profile_file(root: Path, organisation: str) -> Path:
 def write_profiles(topology: Topology, material: Material, peers: Sequence[Node] | None = None) -> None:
     """Two connection profiles for each organisation: through the gateway of its own peer, and without any gateway."""
     own = topology.peers if peers is None else peers
-    _write_hfc_profiles(topology, material, own)
-    for peer in own:
-        path = profile_file(material.root, peer.organisation)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tls = material.node(peer) / "tls"
-        profile = {
-            "channel": topology.channel,
-            "chaincode": topology.chaincode,
-            "msp": peer.msp,
-            "gateways": [{"address": peer.address(SERVICE), "tls_root": str(material.tls_root(peer.organisation))}],
-            "tls_client": {"certificate": str(tls / "certificate.pem"), "key": str(tls / "key.pem")},
-        }
-        path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
 
-
-def _write_hfc_profiles(topology: Topology, material: Material, own: Sequence[Node]) -> None:
     def address(node: Node) -> dict[str, str]:
         return {"address": node.address(SERVICE), "tls_root": str(material.tls_root(node.organisation))}
 
     for peer in own:
-        path = hfc_profile_file(material.root, peer.organisation)
-        path.parent.mkdir(parents=True, exist_ok=True)
         tls = material.node(peer) / "tls"
-        profile = {
-            "channel": topology.channel,
-            "chaincode": topology.chaincode,
-            "msp": peer.msp,
+        begins = {"channel": topology.channel, "chaincode": topology.chaincode, "msp": peer.msp}
+        ends = {"tls_client": {"certificate": str(tls / "certificate.pem"), "key": str(tls / "key.pem")}}
+        hfc = {
             "peers": [{"msp": each.msp, **address(each)} for each in topology.peers],
             "orderers": [address(each) for each in topology.orderers],
             "endorsement": [list(each) for each in endorsing_sets(topology.settings.endorsement)],
-            "tls_client": {"certificate": str(tls / "certificate.pem"), "key": str(tls / "key.pem")},
         }
-        path.write_text(yaml.safe_dump(profile, sort_keys=False), encoding="utf-8")
+        for path, reached in (
+            (profile_file(material.root, peer.organisation), {"gateways": [address(peer)]}),
+            (hfc_profile_file(material.root, peer.organisation), hfc),
+        ):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(yaml.safe_dump({**begins, **reached, **ends}, sort_keys=False), encoding="utf-8")
 
 
 def _founded_now(gateway: BlockingGateway, genesis: Genesis) -> bool:
