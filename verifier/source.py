@@ -116,6 +116,8 @@ class LedgerState:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._blocks: dict[str, list[tuple[Position, str, Block]]] = {}
+        # Asked for once for every slot that a batch holds.
+        self._leaves: dict[str, list[Block]] = {}
 
     def entries(self, prefix: str, *, first: str = "", last: str = "") -> list[tuple[Position, str, bytes]]:
         found = self._source.entries(prefix, first=first, last=last)
@@ -142,9 +144,11 @@ class LedgerState:
 
     def leaves(self, key: str) -> list[Block]:
         """Blocks in the leaf list of the sealed batch under `key`, none where it is not at hand."""
-        _, site, recorder, batch = key.split("/")
-        data = self._source.leaf_list(site, recorder, int(batch))
-        try:
-            return [] if data is None else [signed.block for signed in parse_leaf_list(data).blocks]
-        except Malformed:
-            return []
+        if key not in self._leaves:
+            _, site, recorder, batch = key.split("/")
+            data = self._source.leaf_list(site, recorder, int(batch))
+            try:
+                self._leaves[key] = [] if data is None else [each.block for each in parse_leaf_list(data).blocks]
+            except Malformed:
+                self._leaves[key] = []
+        return self._leaves[key]
